@@ -1,0 +1,60 @@
+package io.cusco.llama;
+
+import io.cusco.llama.backend.BackendOptions;
+import io.cusco.llama.backend.Backends;
+import io.cusco.llama.backend.ComputeMode;
+import java.util.OptionalInt;
+
+/// How to open a model with [Llama#open]. Start from [#DEFAULT] and change what matters.
+///
+/// @param backend a backend's name, or "auto"
+/// @param backendOptions device and threads
+/// @param compute exact or fast
+/// @param contextLength positions per sequence; empty takes the checkpoint's, at most
+///   [#DEFAULT_MAX_CONTEXT]
+/// @param maxSequences sequences that run at the same time; more wait in the queue
+public record LlamaOptions(
+    String backend,
+    BackendOptions backendOptions,
+    ComputeMode compute,
+    OptionalInt contextLength,
+    int maxSequences) {
+
+  /// What a model with a longer context gets unless told otherwise: a 128k context would reserve
+  /// gigabytes of KV cache that few programs use.
+  public static final int DEFAULT_MAX_CONTEXT = 8192;
+
+  public static final LlamaOptions DEFAULT =
+      new LlamaOptions(
+          Backends.AUTO, BackendOptions.DEFAULT, ComputeMode.AUTO, OptionalInt.empty(), 8);
+
+  public LlamaOptions {
+    if (contextLength.isPresent() && contextLength.getAsInt() < 1) {
+      throw new IllegalArgumentException(
+          "context length must be 1 or more, got " + contextLength.getAsInt());
+    }
+    if (maxSequences < 1) {
+      throw new IllegalArgumentException("maxSequences must be 1 or more, got " + maxSequences);
+    }
+  }
+
+  public LlamaOptions withBackend(String name) {
+    return new LlamaOptions(name, backendOptions, compute, contextLength, maxSequences);
+  }
+
+  public LlamaOptions withBackendOptions(BackendOptions options) {
+    return new LlamaOptions(backend, options, compute, contextLength, maxSequences);
+  }
+
+  public LlamaOptions withCompute(ComputeMode mode) {
+    return new LlamaOptions(backend, backendOptions, mode, contextLength, maxSequences);
+  }
+
+  public LlamaOptions withContextLength(int tokens) {
+    return new LlamaOptions(backend, backendOptions, compute, OptionalInt.of(tokens), maxSequences);
+  }
+
+  public LlamaOptions withMaxSequences(int sequences) {
+    return new LlamaOptions(backend, backendOptions, compute, contextLength, sequences);
+  }
+}

@@ -1,0 +1,60 @@
+package io.cusco.llama.backend;
+
+import io.cusco.llama.model.StageProbe;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/// How to load a model on a backend: precision and the sizes of cache and workspace.
+///
+/// @param compute exact or fast
+/// @param maxContextLength positions one sequence may have
+/// @param maxTokensPerStep the token budget of one step
+/// @param maxSequences sequences that may be in one step
+/// @param maxLogitsPerStep rows of logits one step may ask for
+/// @param kvBlockSize token positions per KV block
+/// @param kvBlocks KV blocks in the pool; empty lets the backend size it from memory
+/// @param probe sees every stage; for tests
+public record ModelOptions(
+    ComputeMode compute,
+    int maxContextLength,
+    int maxTokensPerStep,
+    int maxSequences,
+    int maxLogitsPerStep,
+    int kvBlockSize,
+    OptionalInt kvBlocks,
+    Optional<StageProbe> probe) {
+
+  /// Small enough that a short last block wastes little, large enough that block tables stay short.
+  public static final int DEFAULT_KV_BLOCK_SIZE = 16;
+
+  /// Enough tokens to make a prompt's matrix products compute-bound on a CPU.
+  public static final int DEFAULT_MAX_TOKENS_PER_STEP = 512;
+
+  public ModelOptions {
+    requirePositive("maxContextLength", maxContextLength);
+    requirePositive("maxTokensPerStep", maxTokensPerStep);
+    requirePositive("maxSequences", maxSequences);
+    requirePositive("maxLogitsPerStep", maxLogitsPerStep);
+    requirePositive("kvBlockSize", kvBlockSize);
+    kvBlocks.ifPresent(blocks -> requirePositive("kvBlocks", blocks));
+  }
+
+  /// Options for `maxSequences` concurrent sequences of up to `maxContextLength` tokens.
+  public static ModelOptions of(ComputeMode compute, int maxContextLength, int maxSequences) {
+    return new ModelOptions(
+        compute,
+        maxContextLength,
+        Math.max(DEFAULT_MAX_TOKENS_PER_STEP, maxSequences),
+        maxSequences,
+        maxSequences,
+        DEFAULT_KV_BLOCK_SIZE,
+        OptionalInt.empty(),
+        Optional.empty());
+  }
+
+  private static void requirePositive(String name, int value) {
+    if (value <= 0) {
+      throw new IllegalArgumentException(name + " must be positive, got " + value);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+package io.cusco.llama.memory;
+
+import io.cusco.llama.LlamaException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/// Off-heap memory for weights, activations and the KV cache: the only room in core that calls
+/// restricted methods of the Foreign Function and Memory API.
+///
+/// All segments handed out are of one kind (plain native segments), because a hot loop that meets
+/// two kinds of segment class is several times slower.
+public final class NativeMemory {
+  /// Alignment of every allocation: one cache line, and one 512-bit vector.
+  public static final long ALIGNMENT = 64;
+
+  private NativeMemory() {}
+
+  /// Maps a whole file read-only as one segment, files over 2 GB included. An empty file gives an
+  /// empty segment.
+  @SuppressWarnings("restricted") // turns the mapped segment class into the plain native one
+  public static MemorySegment map(Path file, Arena arena) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      long size = channel.size();
+      if (size == 0) {
+        return MemorySegment.NULL;
+      }
+      return channel
+          .map(FileChannel.MapMode.READ_ONLY, 0, size, arena)
+          .reinterpret(size, arena, null);
+    }
+  }
+
+  /// Allocates zeroed memory whose pages the operating system provides on first touch, so that a
+  /// large KV cache costs only what is used. `Arena.allocate` would touch every page.
+  ///
+  /// @throws LlamaException if the system refuses
+  @SuppressWarnings("restricted") // calls the C library's calloc and free
+  public static MemorySegment allocateZeroed(long numBytes, Arena arena) {
+    long padded = Math.addExact(Math.max(numBytes, 1), ALIGNMENT);
+    MemorySegment block;
+    try {
+      block = (MemorySegment) C_LIBRARY.calloc.invokeExact(1L, padded);
+    } catch (Throwable e) {
+      throw new LlamaException("calloc(%d) failed: %s".formatted(padded, e), e);
+    }
+    if (block.equals(MemorySegment.NULL)) {
+      throw new LlamaException(
+          "out of memory: the system refused %d bytes (%.1f GB); lower the context length or the"
+                  .formatted(numBytes, numBytes / 1e9)
+              + " number of concurrent sequences");
+    }
+    long address = block.address();
+    long aligned = (address + ALIGNMENT - 1) & -ALIGNMENT;
+    return MemorySegment.ofAddress(aligned)
+        .reinterpret(numBytes, arena, ignored -> C_LIBRARY.free(address));
+  }
+
+  private static final CLibrary C_LIBRARY = new CLibrary();
+
+  @SuppressWarnings("restricted")
+  private static final class CLibrary {
+    final MethodHandle calloc;
+    private final MethodHandle free;
+
+    CLibrary() {
+      Linker linker = Linker.nativeLinker();
+      calloc =
+          linker.downcallHandle(
+              linker.defaultLookup().findOrThrow("calloc"),
+              FunctionDescriptor.of(
+                  ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+      free =
+          linker.downcallHandle(
+              linker.defaultLookup().findOrThrow("free"),
+              FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
+    }
+
+    void free(long address) {
+      try {
+        free.invokeExact(MemorySegment.ofAddress(address));
+      } catch (Throwable e) {
+        throw new AssertionError("free(%x)".formatted(address), e);
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+package io.cusco.llama.model;
+
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.sampling.SamplingStep;
+
+/// The seam between the engine and a device: one step in, logits stay inside, token ids out. It
+/// knows no text and no requests.
+///
+/// Owned by one thread at a time, the engine's. A model holds its KV cache and workspace; it does
+/// not own the checkpoint's weights, which must outlive it.
+public interface LlamaModel extends AutoCloseable {
+  LlamaConfig config();
+
+  /// Fixed at load.
+  KvCacheSpec kvCache();
+
+  /// What one step may hold; fixed at load.
+  StepLimits limits();
+
+  /// Runs the network over `step`, writes its keys and values into the cache, and keeps the logits
+  /// of [StepInput#logitTokens()]. May only enqueue work; allocates nothing.
+  ///
+  /// @throws IllegalArgumentException if the step exceeds [#limits()]
+  void forward(StepInput step);
+
+  /// Draws one token for each entry of `sampling` from the logits of the last step and waits for
+  /// the result. Vocabulary-sized data stays on the device.
+  ///
+  /// @param nextTokenIds receives `sampling.size()` ids
+  void sample(SamplingStep sampling, int[] nextTokenIds);
+
+  /// Copies one row of the last step's logits, `[vocabSize]`.
+  ///
+  /// @param row index into [StepInput#logitTokens()]
+  void copyLogits(int row, float[] logits);
+
+  /// Frees the cache and the workspace. Idempotent.
+  @Override
+  void close();
+}

@@ -1,0 +1,17 @@
+package io.cusco.llama.model;
+
+/// The largest step a loaded model accepts.
+///
+/// @param maxTokens tokens in one step
+/// @param maxSequences sequences in one step
+/// @param maxLogits rows of logits in one step
+/// @param maxContextLength positions one sequence may have
+public record StepLimits(int maxTokens, int maxSequences, int maxLogits, int maxContextLength) {
+  public StepLimits {
+    if (maxTokens <= 0 || maxSequences <= 0 || maxLogits <= 0 || maxContextLength <= 0) {
+      throw new IllegalArgumentException(
+          "step limits must be positive, got maxTokens %d, maxSequences %d, maxLogits %d, maxContextLength %d"
+              .formatted(maxTokens, maxSequences, maxLogits, maxContextLength));
+    }
+  }
+}
