@@ -13,7 +13,7 @@ import java.util.OptionalInt;
 /// Opening reads headers only; tensor bytes are paged in by whoever touches them. The checkpoint
 /// owns the mapping: close it after every model that was loaded from it. Safe for use by several
 /// threads until closed.
-public interface Checkpoint extends AutoCloseable {
+public sealed interface Checkpoint extends AutoCloseable permits MappedCheckpoint {
 
   /// Opens a `.gguf` file, a Hugging Face folder (config.json + safetensors) or a Meta folder
   /// (params.json + consolidated.*.pth).

@@ -1,0 +1,75 @@
+package io.cusco.llama.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.config.RopeScaling;
+import io.cusco.llama.testkit.TestData;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+
+final class GgufCheckpointTest {
+
+  @Test
+  void everyReferenceFileOpensWithTheConfigOfItsSpec() throws IOException {
+    int files = 0;
+    for (Path model : ReferenceModels.folders()) {
+      for (Path path : ReferenceModels.checkpoints(model)) {
+        if (!path.toString().endsWith(".gguf")) {
+          continue;
+        }
+        files++;
+        try (Checkpoint checkpoint = Checkpoint.open(path)) {
+          LlamaConfig expected = ReferenceModels.config(model);
+          assertThat(checkpoint).isInstanceOf(GgufCheckpoint.class);
+          assertThat(withoutScaling(checkpoint.config()))
+              .as(path.toString())
+              .isEqualTo(withoutScaling(expected));
+          if (expected.ropeScaling() instanceof RopeScaling.Llama3) {
+            assertThat(checkpoint.config().ropeScaling())
+                .isInstanceOf(RopeScaling.FrequencyFactors.class);
+          } else {
+            assertThat(checkpoint.config().ropeScaling()).isEqualTo(expected.ropeScaling());
+          }
+          assertThat(checkpoint.weights().layers()).hasSize(expected.numLayers());
+          boolean hasBias = JsonObject.read(model.resolve("spec.json")).booleanOr("bias", false);
+          assertThat(checkpoint.weights().layers().getFirst().qProj().bias().isPresent())
+              .isEqualTo(hasBias);
+        }
+      }
+    }
+    System.out.println("GGUF reference files: " + files);
+    assertThat(files).isPositive();
+  }
+
+  /// 128,256 tokens and 280,147 merges are skipped over, not decoded.
+  @Test
+  void theLlama3VocabularyOpensInMilliseconds() {
+    Path path = TestData.require("tokenizers/llama3/llama32-bigvocab-F16.gguf");
+    Checkpoint.open(path).close();
+    long start = System.nanoTime();
+    try (Checkpoint checkpoint = Checkpoint.open(path)) {
+      long elapsedMillis = (System.nanoTime() - start) / 1_000_000;
+      System.out.println("bigvocab opened in ms: " + elapsedMillis);
+      assertThat(checkpoint.config().vocabSize()).isEqualTo(128256);
+      assertThat(elapsedMillis).isLessThan(1000); // far above what is measured; a loaded machine
+    }
+  }
+
+  private static LlamaConfig withoutScaling(LlamaConfig config) {
+    return new LlamaConfig(
+        config.hiddenSize(),
+        config.intermediateSize(),
+        config.numLayers(),
+        config.numAttentionHeads(),
+        config.numKeyValueHeads(),
+        config.headDim(),
+        config.vocabSize(),
+        config.maxPositionEmbeddings(),
+        config.rmsNormEps(),
+        config.ropeTheta(),
+        new RopeScaling.None(),
+        config.tieWordEmbeddings());
+  }
+}
