@@ -77,7 +77,12 @@ public final class ReferenceLlama {
 
   /// One query head over all earlier positions: softmax(q . k / sqrt(headDim)) v.
   private void attend(
-      int head, int position, double[][] queries, double[][] keys, double[][] values, double[] out) {
+      int head,
+      int position,
+      double[][] queries,
+      double[][] keys,
+      double[][] values,
+      double[] out) {
     int headDim = config.headDim();
     int query = head * headDim;
     int keyValue = head / config.groupSize() * headDim;
@@ -155,15 +160,14 @@ public final class ReferenceLlama {
     double[][] y = multiply(linear.weight(), x);
     linear
         .bias()
-        .ifPresent(
-            bias -> {
-              double[] values = row(bias, 0);
-              for (double[] token : y) {
-                for (int i = 0; i < values.length; i++) {
-                  token[i] += values[i];
-                }
-              }
-            });
+        .ifPresent(bias -> {
+          double[] values = row(bias, 0);
+          for (double[] token : y) {
+            for (int i = 0; i < values.length; i++) {
+              token[i] += values[i];
+            }
+          }
+        });
     return y;
   }
 

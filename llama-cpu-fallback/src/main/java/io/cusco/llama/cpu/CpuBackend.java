@@ -14,8 +14,8 @@ import java.lang.management.ManagementFactory;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The CPU as a device: one worker pool, shared by the models loaded on it, which therefore have to be
-/// run by one thread at a time.
+/// The CPU as a device: one worker pool, shared by the models loaded on it, which therefore have to
+/// be run by one thread at a time.
 final class CpuBackend implements Backend {
   /// The KV pool may take this part of the machine's memory unless a size is asked for.
   private static final double KV_MEMORY_SHARE = 0.5;
@@ -32,12 +32,10 @@ final class CpuBackend implements Backend {
   CpuBackend(BackendOptions options, Kernels kernels) {
     if (options.device().orElse(0) != 0) {
       throw new LlamaException(
-          "device %d: the CPU backend has one device, 0"
-              .formatted(options.device().getAsInt()));
+          "device %d: the CPU backend has one device, 0".formatted(options.device().getAsInt()));
     }
     this.kernels = kernels;
-    pool =
-        new WorkerPool(options.threads().orElse(Runtime.getRuntime().availableProcessors()));
+    pool = new WorkerPool(options.threads().orElse(Runtime.getRuntime().availableProcessors()));
   }
 
   @Override

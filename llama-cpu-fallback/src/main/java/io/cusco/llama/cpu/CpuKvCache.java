@@ -24,15 +24,12 @@ final class CpuKvCache {
     layers = new KvTile[config.numLayers()];
     for (int i = 0; i < layers.length; i++) {
       KvTile shape =
-          new KvTile(
-              MemorySegment.NULL, MemorySegment.NULL, half, headDim, positions, valueStride);
+          new KvTile(MemorySegment.NULL, MemorySegment.NULL, half, headDim, positions, valueStride);
       long tiles = Math.multiplyExact((long) spec.numBlocks(), numKeyValueHeads);
       layers[i] =
           new KvTile(
-              NativeMemory.allocateZeroed(
-                  Math.multiplyExact(tiles, shape.keyTileBytes()), arena),
-              NativeMemory.allocateZeroed(
-                  Math.multiplyExact(tiles, shape.valueTileBytes()), arena),
+              NativeMemory.allocateZeroed(Math.multiplyExact(tiles, shape.keyTileBytes()), arena),
+              NativeMemory.allocateZeroed(Math.multiplyExact(tiles, shape.valueTileBytes()), arena),
               half,
               headDim,
               positions,
@@ -46,15 +43,9 @@ final class CpuKvCache {
     int valueStride = Math.ceilDiv(config.headDim(), lanes) * lanes;
     KvTile tile =
         new KvTile(
-            MemorySegment.NULL,
-            MemorySegment.NULL,
-            half,
-            config.headDim(),
-            positions,
-            valueStride);
+            MemorySegment.NULL, MemorySegment.NULL, half, config.headDim(), positions, valueStride);
     long perHead = tile.keyTileBytes() + tile.valueTileBytes();
-    return Math.multiplyExact(
-        perHead, (long) config.numKeyValueHeads() * config.numLayers());
+    return Math.multiplyExact(perHead, (long) config.numKeyValueHeads() * config.numLayers());
   }
 
   KvTile layer(int layer) {
@@ -83,8 +74,7 @@ final class CpuKvCache {
     int position = slot % spec.blockSize();
     long toKey = keyOffset(tile, block, head) + (long) position * tile.elementBytes();
     long toValue =
-        valueOffset(tile, block, head)
-            + (long) position * tile.valueStride() * tile.elementBytes();
+        valueOffset(tile, block, head) + (long) position * tile.valueStride() * tile.elementBytes();
     long keyStep = (long) tile.positions() * tile.elementBytes();
     if (tile.half()) {
       for (int i = 0; i < headDim; i++) {

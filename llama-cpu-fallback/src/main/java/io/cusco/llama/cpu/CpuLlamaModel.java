@@ -89,9 +89,10 @@ final class CpuLlamaModel implements LlamaModel {
     try {
       weights = new CpuWeights(checkpointWeights, arena);
       cache = new CpuKvCache(config, kvCacheSpec, halfKvCache, kernels.lanes(), arena);
-      rotaryTable = new RotaryTable(config, options.maxContextLength(), arena);
+      rotaryTable = RotaryTable.of(config, options.maxContextLength(), arena);
       act = new Activations(config, limits, arena);
-      int widest = Math.max(config.intermediateSize(), Math.max(config.hiddenSize(), config.queryWidth()));
+      int widest =
+          Math.max(config.intermediateSize(), Math.max(config.hiddenSize(), config.queryWidth()));
       int mostRows = Math.max(limits.maxTokens(), limits.maxLogits());
       matMul = new MatMul(pool, kernels, mostRows, widest, arena);
       attentionStates = new AttentionState[pool.numThreads()];
@@ -124,7 +125,9 @@ final class CpuLlamaModel implements LlamaModel {
     CpuWeights.Layer l = weights.layers.get(i);
     qkvProj[i] =
         new Projection[] {
-          replace(l.qProj(), act.queries), replace(l.kProj(), act.keys), replace(l.vProj(), act.values)
+          replace(l.qProj(), act.queries),
+          replace(l.kProj(), act.keys),
+          replace(l.vProj(), act.values)
         };
     oProj[i] = addToHidden(l.oProj());
     gateUpProj[i] = new Projection[] {replace(l.gateProj(), act.gate), replace(l.upProj(), act.up)};

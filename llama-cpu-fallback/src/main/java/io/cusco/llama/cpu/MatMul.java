@@ -13,8 +13,8 @@ import java.util.Arrays;
 /// Three ways, by the number of tokens:
 /// - one token: each row of weights is streamed once through [Kernels#gemv];
 /// - a few: each piece of a row is widened once and multiplied with every token;
-/// - [#MIN_TILE_TOKENS] and more: register tiles with tokens in the lanes. The input is transposed once
-///   into panels, weights are widened into a block that stays in the second-level cache:
+/// - [#MIN_TILE_TOKENS] and more: register tiles with tokens in the lanes. The input is transposed
+///   once into panels, weights are widened into a block that stays in the second-level cache:
 ///
 /// ```
 ///   x: [tokens][columns]  ->  panels: [panel][column][lanes or 2 * lanes]
@@ -82,7 +82,7 @@ final class MatMul {
     panels = NativeMemory.allocateZeroed((long) padded * maxColumns * Float.BYTES, arena);
     scratch = new Scratch[pool.numThreads()];
     for (int i = 0; i < scratch.length; i++) {
-      scratch[i] = new Scratch(padded);
+      scratch[i] = new Scratch(padded, kernels.tileRows() * panelTokens);
     }
   }
 
@@ -91,8 +91,10 @@ final class MatMul {
     final float[] wide = new float[ROW_BLOCK * WIDE_STRIDE];
     final float[] products;
     final float[] sums = new float[MIN_TILE_TOKENS];
+    final float[] part;
 
-    Scratch(int paddedTokens) {
+    Scratch(int paddedTokens, int tileSize) {
+      part = new float[tileSize];
       products = new float[ROW_BLOCK * paddedTokens];
     }
   }
@@ -121,7 +123,7 @@ final class MatMul {
     }
     // Eight tasks a thread even out threads of unequal speed.
     long perTask = Math.ceilDiv(rows, 8L * pool.numThreads());
-    return (int) Math.clamp(perTask, MIN_GEMV_ROWS, MAX_GEMV_ROWS);
+    return Math.clamp(perTask, MIN_GEMV_ROWS, MAX_GEMV_ROWS);
   }
 
   private int numTasks() {
@@ -276,7 +278,8 @@ final class MatMul {
             count,
             scratch.products,
             row * stride + panel * panelTokens,
-            stride);
+            stride,
+            scratch.part);
       }
     }
   }

@@ -6,9 +6,9 @@ import java.util.concurrent.locks.LockSupport;
 
 /// Runs the phases of a forward pass on a fixed set of threads, the caller included.
 ///
-/// A phase is a number of independent tasks. Threads claim tasks one by one from a shared ticket, so
-/// a thread that the system has taken off its core delays only the task it holds, and a phase never
-/// waits for a thread that has not joined it.
+/// A phase is a number of independent tasks. Threads claim tasks one by one from a shared ticket,
+/// so a thread that the system has taken off its core delays only the task it holds, and a phase
+/// never waits for a thread that has not joined it.
 ///
 /// ```
 /// ticket = phase number (32 bits) | next task (32 bits)
@@ -41,7 +41,7 @@ final class WorkerPool implements AutoCloseable {
   private final AtomicLong ticket = new AtomicLong();
   private final AtomicInteger done = new AtomicInteger();
   private final AtomicInteger numParked = new AtomicInteger();
-  private volatile Throwable failure;
+  private volatile IllegalStateException failure;
   private volatile boolean closed;
   private Phase phase;
   private int numTasks;
@@ -65,8 +65,8 @@ final class WorkerPool implements AutoCloseable {
     return workers.length + 1;
   }
 
-  /// Runs all tasks of `phase` and returns when the last is done. A task's exception is thrown here,
-  /// after the other tasks have ended.
+  /// Runs all tasks of `phase` and returns when the last is done. A task's exception is thrown
+  /// here, after the other tasks have ended.
   void run(Phase phase, int numTasks) {
     if (closed) {
       throw new IllegalStateException("the CPU backend's worker pool is closed");
@@ -94,12 +94,10 @@ final class WorkerPool implements AutoCloseable {
         Thread.yield();
       }
     }
-    Throwable thrown = failure;
+    IllegalStateException thrown = failure;
     if (thrown != null) {
       failure = null;
-      throw thrown instanceof Error error
-          ? error
-          : new IllegalStateException("a CPU worker failed: " + thrown, thrown);
+      throw thrown;
     }
   }
 
@@ -116,7 +114,7 @@ final class WorkerPool implements AutoCloseable {
       try {
         claimedPhase.run(task, worker);
       } catch (RuntimeException | Error e) {
-        failure = e;
+        failure = new IllegalStateException("a CPU worker failed: " + e, e);
       } finally {
         done.incrementAndGet();
       }

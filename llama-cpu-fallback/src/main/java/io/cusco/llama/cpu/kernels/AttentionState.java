@@ -6,11 +6,11 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /// The running softmax of one token's query heads that share a key/value head: after each tile,
-/// `output[g] = sum_p exp(score[g][p] - maximum[g]) * value[p]` and
-/// `sum[g] = sum_p exp(score[g][p] - maximum[g])` over the positions seen so far.
+/// `output[g] = sum_p exp(score[g][p] - maximum[g]) * value[p]` and `sum[g] = sum_p exp(score[g][p]
+/// - maximum[g])` over the positions seen so far.
 ///
-/// Source: "Online normalizer calculation for softmax", Milakov and Gimelshein, 2018. Scratch of one
-/// worker, reused for every task.
+/// Source: "Online normalizer calculation for softmax", Milakov and Gimelshein, 2018. Scratch of
+/// one worker, reused for every task.
 public final class AttentionState {
   final int group;
   final int headDim;
@@ -63,8 +63,7 @@ public final class AttentionState {
   public void writeOutput(int g, MemorySegment out, long outOffset) {
     float scale = 1 / sum[g];
     for (int i = 0; i < headDim; i++) {
-      float value =
-          output.get(Layouts.FLOAT, ((long) g * valueStride + i) * Float.BYTES) * scale;
+      float value = output.get(Layouts.FLOAT, ((long) g * valueStride + i) * Float.BYTES) * scale;
       out.set(Layouts.FLOAT, outOffset + (long) i * Float.BYTES, value);
     }
   }

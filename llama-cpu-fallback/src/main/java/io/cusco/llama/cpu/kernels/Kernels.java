@@ -6,9 +6,9 @@ import java.lang.foreign.MemorySegment;
 /// The arithmetic of the CPU backend. Two implementations: [ScalarKernels], slow and obvious, and
 /// [VectorKernels], fast; tests hold them against each other.
 ///
-/// Activations are float32 in off-heap segments, addressed by byte offset. Weights are read in place
-/// from their packed blocks. Implementations are stateless and safe for use by several threads; each
-/// caller brings its own scratch.
+/// Activations are float32 in off-heap segments, addressed by byte offset. Weights are read in
+/// place from their packed blocks. Implementations are stateless and safe for use by several
+/// threads; each caller brings its own scratch.
 public interface Kernels {
   /// What runs, in a few words: "512-bit vectors", "scalar".
   String description();
@@ -20,8 +20,7 @@ public interface Kernels {
   int tileRows();
 
   /// Widens `count` consecutive weights, whole blocks of one row, to float32.
-  void widen(
-      DType type, MemorySegment weights, long offset, int count, float[] out, int outIndex);
+  void widen(DType type, MemorySegment weights, long offset, int count, float[] out, int outIndex);
 
   /// `out[row] = w[row] . x` for `rowStart <= row < rowEnd`, or `out[row] += ...`.
   ///
@@ -53,8 +52,8 @@ public interface Kernels {
       int numTokens,
       float[] sums);
 
-  /// One register tile of a matrix product over a panel of tokens:
-  /// `c[row][token] += sum_k w[row][k] * x[k][token]`.
+  /// One register tile of a matrix product over a panel of tokens: `c[row][token] += sum_k
+  /// w[row][k] * x[k][token]`.
   ///
   /// ```
   ///            x: [count][tokens]              tokens = one or two vectors
@@ -65,6 +64,7 @@ public interface Kernels {
   ///
   /// @param rows rows in this tile, at most [#tileRows()]
   /// @param vectors 1 or 2: the panel's width in vectors
+  /// @param part scratch of one tile: `tileRows() * 2 * lanes()` floats
   void tile(
       float[] w,
       int wIndex,
@@ -76,7 +76,8 @@ public interface Kernels {
       int count,
       float[] c,
       int cIndex,
-      int cStride);
+      int cStride,
+      float[] part);
 
   /// RMSNorm: `out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]`.
   void rmsNorm(
@@ -99,7 +100,12 @@ public interface Kernels {
   /// @param q `[group, headDim]`, rotated
   /// @param state running maximum, sum and weighted values
   void attendTile(
-      KvTile tile, long keyOffset, long valueOffset, int positions, MemorySegment q, long qOffset,
+      KvTile tile,
+      long keyOffset,
+      long valueOffset,
+      int positions,
+      MemorySegment q,
+      long qOffset,
       AttentionState state);
 
   /// Floats of scratch that [#gemv] needs: one row's worth of widened blocks at a time.

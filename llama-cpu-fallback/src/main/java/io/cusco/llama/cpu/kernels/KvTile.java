@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 
 /// How one layer's keys and values lie in the paged cache.
 ///
-/// A tile holds one KV block of one key/value head. Keys are stored transposed, so that the scores of
-/// neighbouring positions are the lanes of one vector and need no horizontal sum:
+/// A tile holds one KV block of one key/value head. Keys are stored transposed, so that the scores
+/// of neighbouring positions are the lanes of one vector and need no horizontal sum:
 ///
 /// ```
 /// keys    [block][kvHead][headDim][positions]

@@ -46,7 +46,8 @@ public final class ScalarKernels implements Kernels {
       float dot = 0;
       for (int column = 0; column < w.columns(); column += GEMV_SCRATCH) {
         int count = Math.min(GEMV_SCRATCH, w.columns() - column);
-        widen(w.type(), w.segment(), w.rowOffset(row) + w.type().numBytes(column), count, scratch, 0);
+        widen(
+            w.type(), w.segment(), w.rowOffset(row) + w.type().numBytes(column), count, scratch, 0);
         dot += dot(scratch, 0, x, xOffset + column * F, count);
       }
       long at = outOffset + row * F;
@@ -101,7 +102,8 @@ public final class ScalarKernels implements Kernels {
       int count,
       float[] c,
       int cIndex,
-      int cStride) {
+      int cStride,
+      float[] part) {
     int tokens = vectors * lanes();
     for (int row = 0; row < rows; row++) {
       for (int k = 0; k < count; k++) {
@@ -136,12 +138,12 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void siluMul(MemorySegment gate, long gateOffset, MemorySegment up, long upOffset, int size) {
+  public void siluMul(
+      MemorySegment gate, long gateOffset, MemorySegment up, long upOffset, int size) {
     for (int i = 0; i < size; i++) {
       float g = gate.get(Layouts.FLOAT, gateOffset + i * F);
       float silu = (float) (g / (1 + Math.exp(-g)));
-      gate.set(
-          Layouts.FLOAT, gateOffset + i * F, silu * up.get(Layouts.FLOAT, upOffset + i * F));
+      gate.set(Layouts.FLOAT, gateOffset + i * F, silu * up.get(Layouts.FLOAT, upOffset + i * F));
     }
   }
 

@@ -13,6 +13,10 @@ import jdk.incubator.vector.VectorOperators;
 
 /// Attention over one KV tile. Four query heads go through a tile together, so that each key and
 /// value is loaded once for them.
+///
+/// The loops over four heads are unrolled by hand, which also makes them too large to be inlined: as
+/// methods of their own they stay below the size at which the compiler stops turning Vector API calls
+/// into instructions.
 final class VectorAttention {
   private VectorAttention() {}
 
@@ -43,13 +47,21 @@ final class VectorAttention {
     FloatVector sum2 = FloatVector.zero(F);
     FloatVector sum3 = FloatVector.zero(F);
     long head = headDim * 4L;
-    for (int d = 0; d < headDim; d++) {
-      FloatVector key = load(keys, keyOffset + (long) d * positions * 4);
+    long step = positions * 4L;
+    // headDim is even: rotary embedding works on pairs.
+    for (int d = 0; d < headDim; d += 2) {
+      FloatVector key0 = load(keys, keyOffset + d * step);
+      FloatVector key1 = load(keys, keyOffset + d * step + step);
       long at = qOffset + d * 4L;
-      sum0 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at)).fma(key, sum0);
-      sum1 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + head)).fma(key, sum1);
-      sum2 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 2 * head)).fma(key, sum2);
-      sum3 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 3 * head)).fma(key, sum3);
+      sum0 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at)).fma(key0, sum0);
+      sum1 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + head)).fma(key0, sum1);
+      sum2 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 2 * head)).fma(key0, sum2);
+      sum3 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 3 * head)).fma(key0, sum3);
+      at += 4;
+      sum0 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at)).fma(key1, sum0);
+      sum1 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + head)).fma(key1, sum1);
+      sum2 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 2 * head)).fma(key1, sum2);
+      sum3 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 3 * head)).fma(key1, sum3);
     }
     sum0.intoArray(scores, index);
     sum1.intoArray(scores, index + positions);
@@ -91,8 +103,7 @@ final class VectorAttention {
     for (int p = 0; p < state.positions; p += L) {
       VectorMask<Float> visible = F.indexInRange(p, positions);
       FloatVector scores = FloatVector.fromArray(F, weights, at + p);
-      FloatVector weight =
-          FloatVector.zero(F).blend(VectorMath.exp(scores.sub(maximum)), visible);
+      FloatVector weight = FloatVector.zero(F).blend(VectorMath.exp(scores.sub(maximum)), visible);
       weight.intoArray(weights, at + p);
       sum += weight.reduceLanes(VectorOperators.ADD);
     }
@@ -118,12 +129,28 @@ final class VectorAttention {
     FloatVector out1 = load(output, outOffset + head);
     FloatVector out2 = load(output, outOffset + 2 * head);
     FloatVector out3 = load(output, outOffset + 3 * head);
-    for (int p = 0; p < positions; p++) {
+    int index1 = index + tilePositions;
+    int index2 = index1 + tilePositions;
+    int index3 = index2 + tilePositions;
+    int p = 0;
+    for (; p < positions - 1; p += 2) {
+      FloatVector value0 = load(values, valueOffset + p * head);
+      FloatVector value1 = load(values, valueOffset + p * head + head);
+      out0 = FloatVector.broadcast(F, weights[index + p]).fma(value0, out0);
+      out1 = FloatVector.broadcast(F, weights[index1 + p]).fma(value0, out1);
+      out2 = FloatVector.broadcast(F, weights[index2 + p]).fma(value0, out2);
+      out3 = FloatVector.broadcast(F, weights[index3 + p]).fma(value0, out3);
+      out0 = FloatVector.broadcast(F, weights[index + p + 1]).fma(value1, out0);
+      out1 = FloatVector.broadcast(F, weights[index1 + p + 1]).fma(value1, out1);
+      out2 = FloatVector.broadcast(F, weights[index2 + p + 1]).fma(value1, out2);
+      out3 = FloatVector.broadcast(F, weights[index3 + p + 1]).fma(value1, out3);
+    }
+    if (p < positions) {
       FloatVector value = load(values, valueOffset + p * head);
       out0 = FloatVector.broadcast(F, weights[index + p]).fma(value, out0);
-      out1 = FloatVector.broadcast(F, weights[index + tilePositions + p]).fma(value, out1);
-      out2 = FloatVector.broadcast(F, weights[index + 2 * tilePositions + p]).fma(value, out2);
-      out3 = FloatVector.broadcast(F, weights[index + 3 * tilePositions + p]).fma(value, out3);
+      out1 = FloatVector.broadcast(F, weights[index1 + p]).fma(value, out1);
+      out2 = FloatVector.broadcast(F, weights[index2 + p]).fma(value, out2);
+      out3 = FloatVector.broadcast(F, weights[index3 + p]).fma(value, out3);
     }
     out0.intoMemorySegment(output, outOffset, LE);
     out1.intoMemorySegment(output, outOffset + head, LE);

@@ -7,11 +7,15 @@ import static io.cusco.llama.cpu.kernels.Lanes.LE;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
-/// Register tiles of a matrix product with tokens in the lanes: each step loads one or two vectors of
-/// activations and multiplies them by one broadcast weight per row.
+/// Register tiles of a matrix product with tokens in the lanes: each step loads one or two vectors
+/// of activations and multiplies them by one broadcast weight per row.
 ///
 /// Eight rows times two vectors keep sixteen sums in registers, enough to hide the latency of the
 /// multiply-add; machines with sixteen registers take four rows.
+///
+/// A tile only stores its sums; adding them to the result is a method of its own. The compiler stops
+/// turning Vector API calls into instructions once a method's graph is too large, and a tile that also
+/// loads and adds its result passes that limit.
 final class VectorGemm {
   private VectorGemm() {}
 
@@ -19,13 +23,25 @@ final class VectorGemm {
     return FloatVector.fromMemorySegment(F, x, offset, LE);
   }
 
-  private static FloatVector sum(float[] c, int index) {
-    return FloatVector.fromArray(F, c, index);
+  /// Adds a tile's sums, `[rows][width]`, to the result.
+  static void addTile(float[] part, int rows, int width, float[] c, int cIndex, int cStride) {
+    for (int row = 0; row < rows; row++) {
+      for (int i = 0; i < width; i += L) {
+        int at = cIndex + row * cStride + i;
+        FloatVector sums = FloatVector.fromArray(F, part, row * width + i);
+        FloatVector.fromArray(F, c, at).add(sums).intoArray(c, at);
+      }
+    }
   }
 
   static void tile8x2(
-      float[] w, int w0, int wStride, MemorySegment x, long xOffset, int count, float[] c, int c0,
-      int cStride) {
+      float[] w,
+      int w0,
+      int wStride,
+      MemorySegment x,
+      long xOffset,
+      int count,
+      float[] part) {
     int w1 = w0 + wStride;
     int w2 = w1 + wStride;
     int w3 = w2 + wStride;
@@ -78,24 +94,32 @@ final class VectorGemm {
       a7 = weight.fma(x0, a7);
       b7 = weight.fma(x1, b7);
     }
-    add(a0, b0, c, c0);
-    add(a1, b1, c, c0 + cStride);
-    add(a2, b2, c, c0 + 2 * cStride);
-    add(a3, b3, c, c0 + 3 * cStride);
-    add(a4, b4, c, c0 + 4 * cStride);
-    add(a5, b5, c, c0 + 5 * cStride);
-    add(a6, b6, c, c0 + 6 * cStride);
-    add(a7, b7, c, c0 + 7 * cStride);
-  }
-
-  private static void add(FloatVector a, FloatVector b, float[] c, int index) {
-    sum(c, index).add(a).intoArray(c, index);
-    sum(c, index + L).add(b).intoArray(c, index + L);
+    a0.intoArray(part, 0);
+    b0.intoArray(part, L);
+    a1.intoArray(part, 2 * L);
+    b1.intoArray(part, 3 * L);
+    a2.intoArray(part, 4 * L);
+    b2.intoArray(part, 5 * L);
+    a3.intoArray(part, 6 * L);
+    b3.intoArray(part, 7 * L);
+    a4.intoArray(part, 8 * L);
+    b4.intoArray(part, 9 * L);
+    a5.intoArray(part, 10 * L);
+    b5.intoArray(part, 11 * L);
+    a6.intoArray(part, 12 * L);
+    b6.intoArray(part, 13 * L);
+    a7.intoArray(part, 14 * L);
+    b7.intoArray(part, 15 * L);
   }
 
   static void tile8x1(
-      float[] w, int w0, int wStride, MemorySegment x, long xOffset, int count, float[] c, int c0,
-      int cStride) {
+      float[] w,
+      int w0,
+      int wStride,
+      MemorySegment x,
+      long xOffset,
+      int count,
+      float[] part) {
     int w1 = w0 + wStride;
     int w2 = w1 + wStride;
     int w3 = w2 + wStride;
@@ -103,14 +127,14 @@ final class VectorGemm {
     int w5 = w4 + wStride;
     int w6 = w5 + wStride;
     int w7 = w6 + wStride;
-    FloatVector a0 = sum(c, c0);
-    FloatVector a1 = sum(c, c0 + cStride);
-    FloatVector a2 = sum(c, c0 + 2 * cStride);
-    FloatVector a3 = sum(c, c0 + 3 * cStride);
-    FloatVector a4 = sum(c, c0 + 4 * cStride);
-    FloatVector a5 = sum(c, c0 + 5 * cStride);
-    FloatVector a6 = sum(c, c0 + 6 * cStride);
-    FloatVector a7 = sum(c, c0 + 7 * cStride);
+    FloatVector a0 = FloatVector.zero(F);
+    FloatVector a1 = FloatVector.zero(F);
+    FloatVector a2 = FloatVector.zero(F);
+    FloatVector a3 = FloatVector.zero(F);
+    FloatVector a4 = FloatVector.zero(F);
+    FloatVector a5 = FloatVector.zero(F);
+    FloatVector a6 = FloatVector.zero(F);
+    FloatVector a7 = FloatVector.zero(F);
     for (int k = 0; k < count; k++) {
       FloatVector x0 = load(x, xOffset + (long) k * (4 * L));
       a0 = FloatVector.broadcast(F, w[w0 + k]).fma(x0, a0);
@@ -122,19 +146,24 @@ final class VectorGemm {
       a6 = FloatVector.broadcast(F, w[w6 + k]).fma(x0, a6);
       a7 = FloatVector.broadcast(F, w[w7 + k]).fma(x0, a7);
     }
-    a0.intoArray(c, c0);
-    a1.intoArray(c, c0 + cStride);
-    a2.intoArray(c, c0 + 2 * cStride);
-    a3.intoArray(c, c0 + 3 * cStride);
-    a4.intoArray(c, c0 + 4 * cStride);
-    a5.intoArray(c, c0 + 5 * cStride);
-    a6.intoArray(c, c0 + 6 * cStride);
-    a7.intoArray(c, c0 + 7 * cStride);
+    a0.intoArray(part, 0);
+    a1.intoArray(part, L);
+    a2.intoArray(part, 2 * L);
+    a3.intoArray(part, 3 * L);
+    a4.intoArray(part, 4 * L);
+    a5.intoArray(part, 5 * L);
+    a6.intoArray(part, 6 * L);
+    a7.intoArray(part, 7 * L);
   }
 
   static void tile4x2(
-      float[] w, int w0, int wStride, MemorySegment x, long xOffset, int count, float[] c, int c0,
-      int cStride) {
+      float[] w,
+      int w0,
+      int wStride,
+      MemorySegment x,
+      long xOffset,
+      int count,
+      float[] part) {
     int w1 = w0 + wStride;
     int w2 = w1 + wStride;
     int w3 = w2 + wStride;
@@ -163,16 +192,20 @@ final class VectorGemm {
       a3 = weight.fma(x0, a3);
       b3 = weight.fma(x1, b3);
     }
-    add(a0, b0, c, c0);
-    add(a1, b1, c, c0 + cStride);
-    add(a2, b2, c, c0 + 2 * cStride);
-    add(a3, b3, c, c0 + 3 * cStride);
+    a0.intoArray(part, 0);
+    b0.intoArray(part, L);
+    a1.intoArray(part, 2 * L);
+    b1.intoArray(part, 3 * L);
+    a2.intoArray(part, 4 * L);
+    b2.intoArray(part, 5 * L);
+    a3.intoArray(part, 6 * L);
+    b3.intoArray(part, 7 * L);
   }
 
   /// One row times one or two vectors: the rows that do not fill a tile.
   static void tile1(
       float[] w, int w0, MemorySegment x, long xOffset, long xStep, int count, float[] c, int c0) {
-    FloatVector a0 = sum(c, c0);
+    FloatVector a0 = FloatVector.fromArray(F, c, c0);
     for (int k = 0; k < count; k++) {
       a0 = FloatVector.broadcast(F, w[w0 + k]).fma(load(x, xOffset + k * xStep), a0);
     }

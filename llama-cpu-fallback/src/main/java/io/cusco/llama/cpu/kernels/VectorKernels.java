@@ -82,8 +82,7 @@ public final class VectorKernels implements Kernels {
   }
 
   /// Widens a piece of the row into the first-level cache and multiplies it from there.
-  private float dotWidened(
-      Matrix w, long wOffset, MemorySegment x, long xOffset, float[] scratch) {
+  private float dotWidened(Matrix w, long wOffset, MemorySegment x, long xOffset, float[] scratch) {
     float dot = 0;
     for (int column = 0; column < w.columns(); column += GEMV_SCRATCH) {
       int count = Math.min(GEMV_SCRATCH, w.columns() - column);
@@ -124,26 +123,44 @@ public final class VectorKernels implements Kernels {
       int count,
       float[] c,
       int cIndex,
-      int cStride) {
+      int cStride,
+      float[] part) {
     if (rows == 8 && vectors == 2) {
-      VectorGemm.tile8x2(w, wIndex, wStride, x, xOffset, count, c, cIndex, cStride);
+      VectorGemm.tile8x2(w, wIndex, wStride, x, xOffset, count, part);
     } else if (rows == 4 && vectors == 2) {
-      VectorGemm.tile4x2(w, wIndex, wStride, x, xOffset, count, c, cIndex, cStride);
+      VectorGemm.tile4x2(w, wIndex, wStride, x, xOffset, count, part);
     } else if (rows == 8) {
-      VectorGemm.tile8x1(w, wIndex, wStride, x, xOffset, count, c, cIndex, cStride);
+      VectorGemm.tile8x1(w, wIndex, wStride, x, xOffset, count, part);
     } else {
-      for (int row = 0; row < rows; row++) {
-        for (int vector = 0; vector < vectors; vector++) {
-          VectorGemm.tile1(
-              w,
-              wIndex + row * wStride,
-              x,
-              xOffset + vector * 4L * L,
-              vectors * 4L * L,
-              count,
-              c,
-              cIndex + row * cStride + vector * L);
-        }
+      tileRowByRow(w, wIndex, wStride, rows, x, xOffset, vectors, count, c, cIndex, cStride);
+      return;
+    }
+    VectorGemm.addTile(part, rows, vectors * L, c, cIndex, cStride);
+  }
+
+  private static void tileRowByRow(
+      float[] w,
+      int wIndex,
+      int wStride,
+      int rows,
+      MemorySegment x,
+      long xOffset,
+      int vectors,
+      int count,
+      float[] c,
+      int cIndex,
+      int cStride) {
+    for (int row = 0; row < rows; row++) {
+      for (int vector = 0; vector < vectors; vector++) {
+        VectorGemm.tile1(
+            w,
+            wIndex + row * wStride,
+            x,
+            xOffset + vector * 4L * L,
+            vectors * 4L * L,
+            count,
+            c,
+            cIndex + row * cStride + vector * L);
       }
     }
   }
@@ -186,8 +203,7 @@ public final class VectorKernels implements Kernels {
     for (; i < size; i++) {
       float g = gate.get(Layouts.FLOAT, gateOffset + i * 4L);
       float silu = (float) (g / (1 + Math.exp(-g)));
-      gate.set(
-          Layouts.FLOAT, gateOffset + i * 4L, silu * up.get(Layouts.FLOAT, upOffset + i * 4L));
+      gate.set(Layouts.FLOAT, gateOffset + i * 4L, silu * up.get(Layouts.FLOAT, upOffset + i * 4L));
     }
   }
 
@@ -235,14 +251,12 @@ public final class VectorKernels implements Kernels {
       for (; g <= state.group - 4; g += 4) {
         long head = qOffset + (long) g * headDim * 4;
         VectorAttention.scores4(
-            q, head, headDim, keys, key, tile.positions(), state.weights,
-            g * state.positions + p);
+            q, head, headDim, keys, key, tile.positions(), state.weights, g * state.positions + p);
       }
       for (; g < state.group; g++) {
         long head = qOffset + (long) g * headDim * 4;
         VectorAttention.scores1(
-            q, head, headDim, keys, key, tile.positions(), state.weights,
-            g * state.positions + p);
+            q, head, headDim, keys, key, tile.positions(), state.weights, g * state.positions + p);
       }
     }
   }
@@ -255,12 +269,25 @@ public final class VectorKernels implements Kernels {
       int g = 0;
       for (; g <= state.group - 4; g += 4) {
         VectorAttention.addValues4(
-            state.weights, g * state.positions, state.positions, positions, values, value, stride,
-            state.output, ((long) g * stride + d) * 4);
+            state.weights,
+            g * state.positions,
+            state.positions,
+            positions,
+            values,
+            value,
+            stride,
+            state.output,
+            ((long) g * stride + d) * 4);
       }
       for (; g < state.group; g++) {
         VectorAttention.addValues1(
-            state.weights, g * state.positions, positions, values, value, stride, state.output,
+            state.weights,
+            g * state.positions,
+            positions,
+            values,
+            value,
+            stride,
+            state.output,
             ((long) g * stride + d) * 4);
       }
     }

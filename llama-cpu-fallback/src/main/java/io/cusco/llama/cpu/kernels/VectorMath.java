@@ -3,8 +3,8 @@ package io.cusco.llama.cpu.kernels;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
-/// Functions of a whole vector that the Vector API leaves to a math library which not every platform
-/// has.
+/// Functions of a whole vector that the Vector API leaves to a math library which not every
+/// platform has.
 final class VectorMath {
   private static final float LOG2_E = 1.44269504088896341f;
   private static final float LN2_HIGH = 0.693359375f;
@@ -23,8 +23,8 @@ final class VectorMath {
   /// e^x, to about 2 units in the last place; below -87.3 it stays at about 1e-38, above 88.3 at
   /// about 2e38; NaN stays NaN.
   ///
-  /// `x = n ln 2 + r`, `e^r` by a polynomial of degree 7 on `|r| <= ln 2 / 2`, and `2^n` by adding `n`
-  /// to the exponent field. Coefficients: Cephes `expf`.
+  /// `x = n ln 2 + r`, `e^r` by a polynomial of degree 7 on `|r| <= ln 2 / 2`, and `2^n` by adding
+  /// `n` to the exponent field. Coefficients: Cephes `expf`.
   static FloatVector exp(FloatVector x) {
     FloatVector clamped = x.max(LOWEST).min(HIGHEST);
     FloatVector rounded = clamped.mul(LOG2_E).add(ROUND);

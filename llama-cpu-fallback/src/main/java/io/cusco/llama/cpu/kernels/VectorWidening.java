@@ -42,8 +42,7 @@ final class VectorWidening {
       Lanes.f16ToFloat(bits).intoArray(out, outIndex + i);
     }
     for (; i < count; i++) {
-      out[outIndex + i] =
-          Float.float16ToFloat(weights.get(Layouts.SHORT_LE, offset + i * 2L));
+      out[outIndex + i] = Float.float16ToFloat(weights.get(Layouts.SHORT_LE, offset + i * 2L));
     }
   }
 
@@ -156,8 +155,8 @@ final class VectorWidening {
     }
   }
 
-  /// Scale (bits 0-5) and minimum (bits 8-13) of group `j` of a Q4_K or Q5_K block; the twelve bytes
-  /// hold the first four groups' six bits directly and split the other four's.
+  /// Scale (bits 0-5) and minimum (bits 8-13) of group `j` of a Q4_K or Q5_K block; the twelve
+  /// bytes hold the first four groups' six bits directly and split the other four's.
   static int scaleAndMinimum(MemorySegment weights, long scales, int j) {
     int a = weights.get(Layouts.BYTE, scales + j) & 0xff;
     int b = weights.get(Layouts.BYTE, scales + j + 4) & 0xff;
@@ -168,8 +167,8 @@ final class VectorWidening {
     return (b & 15 | c >> 6 << 4) | (b >> 4 | a >> 6 << 4) << 8;
   }
 
-  /// `[128 x low nibbles][64 x high pairs][16 x int8 scale][f16 d]`: sixteen groups of 16,
-  /// `d * scale * (q - 32)`.
+  /// `[128 x low nibbles][64 x high pairs][16 x int8 scale][f16 d]`: sixteen groups of 16, `d *
+  /// scale * (q - 32)`.
   private static void widenQ6K(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
     for (int i = 0; i < count; i += 256) {
@@ -199,8 +198,7 @@ final class VectorWidening {
 
   private static FloatVector q6(ByteVector nibble, ByteVector high, int shift) {
     ByteVector pair = high.lanewise(VectorOperators.LSHR, shift).and((byte) 3);
-    return Lanes.toFloat(
-        nibble.or(pair.lanewise(VectorOperators.LSHL, 4)).sub((byte) 32));
+    return Lanes.toFloat(nibble.or(pair.lanewise(VectorOperators.LSHL, 4)).sub((byte) 32));
   }
 
   private static float scale(MemorySegment weights, long offset) {
