@@ -54,8 +54,7 @@ public final class Generation implements Iterable<Generation.Piece>, AutoCloseab
   }
 
   /// Asks the engine to stop; the result has what was generated until then.
-  public void cancel() {
-  }
+  public void cancel() {}
 
   @Override
   public void close() {
