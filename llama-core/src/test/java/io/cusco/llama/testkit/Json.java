@@ -8,19 +8,33 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.json.JsonFactory;
 
-/// JSON as maps, lists, strings, numbers, booleans and null; for tests only.
+/// JSON as maps, lists, strings, numbers, booleans and null, for reference data.
 public final class Json {
   private static final JsonFactory FACTORY = new JsonFactory();
 
   private Json() {}
 
-  public static Object parse(String text) {
-    try (JsonParser parser = FACTORY.createParser(ObjectReadContext.empty(), text)) {
+  /// One object per line.
+  @SuppressWarnings("unchecked") // the reference data has objects only
+  public static List<Map<String, Object>> lines(Path file) {
+    try {
+      return Files.readAllLines(file).stream()
+          .filter(line -> !line.isBlank())
+          .map(line -> (Map<String, Object>) parse(line))
+          .toList();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  public static Object parse(String json) {
+    try (JsonParser parser = FACTORY.createParser(ObjectReadContext.empty(), json)) {
       parser.nextToken();
       return value(parser);
     }
@@ -28,47 +42,60 @@ public final class Json {
 
   /// One value in a file.
   public static Object read(Path file) {
-    return parse(text(file));
-  }
-
-  /// One value per line.
-  public static List<Object> readLines(Path file) {
-    return text(file).lines().filter(line -> !line.isBlank()).map(Json::parse).toList();
-  }
-
-  @SuppressWarnings("unchecked") // JSON objects are built with string keys below
-  public static Map<String, Object> object(Object value) {
-    return (Map<String, Object>) value;
-  }
-
-  @SuppressWarnings("unchecked") // JSON arrays are built as lists below
-  public static List<Object> array(Object value) {
-    return (List<Object>) value;
-  }
-
-  public static int[] ints(Object value) {
-    return array(value).stream().mapToInt(n -> ((Number) n).intValue()).toArray();
-  }
-
-  public static double[] doubles(Object value) {
-    return array(value).stream().mapToDouble(n -> ((Number) n).doubleValue()).toArray();
-  }
-
-  private static String text(Path file) {
     try {
-      return Files.readString(file);
+      return parse(Files.readString(file));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
+  @SuppressWarnings("unchecked") // objects are built with string keys below
+  public static Map<String, Object> object(Object value) {
+    return (Map<String, Object>) value;
+  }
+
+  @SuppressWarnings("unchecked") // arrays are built as lists below
+  public static List<Object> array(Object value) {
+    return (List<Object>) value;
+  }
+
+  public static double[] doubles(Object list) {
+    return array(list).stream().mapToDouble(n -> ((Number) n).doubleValue()).toArray();
+  }
+
+  /// A list of numbers as ints.
+  public static int[] ints(Object list) {
+    return ((List<?>) list).stream().mapToInt(n -> ((Number) n).intValue()).toArray();
+  }
+
+  /// A value that [#parse(String)] gave, as JSON in Python's spacing.
+  public static String write(Object value) {
+    return switch (value) {
+      case null -> "null";
+      case Map<?, ?> object ->
+          object.entrySet().stream()
+              .map(entry -> write(entry.getKey()) + ": " + write(entry.getValue()))
+              .collect(Collectors.joining(", ", "{", "}"));
+      case List<?> array ->
+          array.stream().map(Json::write).collect(Collectors.joining(", ", "[", "]"));
+      case String text -> {
+        StringBuilder quoted = new StringBuilder("\"");
+        for (int i = 0; i < text.length(); i++) {
+          char c = text.charAt(i);
+          boolean plain = c >= ' ' && c != '"' && c != '\\';
+          quoted.append(plain ? String.valueOf(c) : "\\u%04x".formatted((int) c));
+        }
+        yield quoted.append('"').toString();
+      }
+      default -> value.toString();
+    };
+  }
+
   private static Object value(JsonParser parser) {
-    JsonToken token = parser.currentToken();
-    return switch (token) {
+    return switch (parser.currentToken()) {
       case START_OBJECT -> {
         Map<String, Object> object = new LinkedHashMap<>();
-        while (parser.nextToken() != JsonToken.END_OBJECT) {
-          String name = parser.currentName();
+        for (String name = parser.nextName(); name != null; name = parser.nextName()) {
           parser.nextToken();
           object.put(name, value(parser));
         }
@@ -82,12 +109,10 @@ public final class Json {
         yield array;
       }
       case VALUE_STRING -> parser.getString();
-      case VALUE_NUMBER_INT -> parser.getLongValue();
-      case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
+      case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> parser.getNumberValue();
       case VALUE_TRUE -> true;
       case VALUE_FALSE -> false;
-      case VALUE_NULL -> null;
-      default -> throw new IllegalArgumentException("unexpected " + token);
+      default -> null;
     };
   }
 }
