@@ -19,11 +19,17 @@ public final class GgufCheckpoint extends MappedCheckpoint {
 
   private static final Pattern SPLIT_NAME = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.gguf");
 
+  private final TensorTable tensors;
   private final GgufMetadata metadata;
 
   private GgufCheckpoint(
-      Header header, WeightAssembler assembler, Arena arena, GgufMetadata metadata) {
+      Header header,
+      WeightAssembler assembler,
+      TensorTable tensors,
+      Arena arena,
+      GgufMetadata metadata) {
     super(header, assembler, arena);
+    this.tensors = tensors;
     this.metadata = metadata;
   }
 
@@ -82,18 +88,21 @@ public final class GgufCheckpoint extends MappedCheckpoint {
             Stream.of("eos", "eot", "eom")
                 .flatMap(kind ->
                     metadata.findInt("tokenizer.ggml." + kind + "_token_id").stream().boxed())
-                .toList(),
-            tensors);
+                .toList());
     WeightAssembler assembler =
-        new WeightAssembler(
-            source, config, tensors, TensorNames.GGUF, WeightAssembler.RequiredBiases.NONE);
-    return new GgufCheckpoint(header, assembler, arena, metadata);
+        new WeightAssembler(source, config, TensorNames.GGUF, WeightAssembler.RequiredBiases.NONE);
+    return new GgufCheckpoint(header, assembler, tensors, arena, metadata);
   }
 
   /// The header's key-value pairs, all of them.
   public GgufMetadata metadata() {
     requireOpen();
     return metadata;
+  }
+
+  @Override
+  TensorTable readTensors() {
+    return tensors;
   }
 
   @Override

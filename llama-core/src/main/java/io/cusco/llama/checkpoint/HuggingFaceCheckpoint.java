@@ -27,11 +27,13 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
   private static final int MAX_TEMPLATE_BYTES = 4 << 20;
 
   private final Path folder;
+  private final TensorTable tensors;
 
   private HuggingFaceCheckpoint(
-      Path folder, Header header, WeightAssembler assembler, Arena arena) {
+      Path folder, Header header, WeightAssembler assembler, TensorTable tensors, Arena arena) {
     super(header, assembler, arena);
     this.folder = folder;
+    this.tensors = tensors;
   }
 
   /// Opens a folder and maps its weights.
@@ -61,16 +63,11 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
               modelName(folder, json),
               config,
               bosTokenId(folder, json),
-              eosTokenIds(folder, json),
-              tensors);
+              eosTokenIds(folder, json));
       WeightAssembler assembler =
           new WeightAssembler(
-              source,
-              config,
-              tensors,
-              TensorNames.HUGGING_FACE,
-              HuggingFaceConfig.requiredBiases(json));
-      return new HuggingFaceCheckpoint(folder, header, assembler, arena);
+              source, config, TensorNames.HUGGING_FACE, HuggingFaceConfig.requiredBiases(json));
+      return new HuggingFaceCheckpoint(folder, header, assembler, tensors, arena);
     } catch (RuntimeException e) {
       arena.close();
       throw e;
@@ -144,6 +141,11 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
   private static Optional<JsonObject> generationConfig(Path folder) {
     Path file = folder.resolve(GENERATION_CONFIG);
     return Files.exists(file) ? Optional.of(JsonObject.read(file)) : Optional.empty();
+  }
+
+  @Override
+  TensorTable readTensors() {
+    return tensors;
   }
 
   @Override
