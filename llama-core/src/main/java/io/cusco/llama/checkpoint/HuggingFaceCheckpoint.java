@@ -20,7 +20,7 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
   static final String SINGLE_FILE = "model.safetensors";
   static final String INDEX = "model.safetensors.index.json";
   private static final String GENERATION_CONFIG = "generation_config.json";
-  private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
+  static final String TOKENIZER_CONFIG = "tokenizer_config.json";
   private static final String CHAT_TEMPLATE = "chat_template.jinja";
 
   /// The longest published chat templates have some 20 kB.
@@ -150,7 +150,7 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
 
   @Override
   Tokenizer readTokenizer() {
-    return CheckpointTokenizers.ofFolder(folder);
+    return CheckpointTokenizers.ofFolder(folder, config().vocabSize());
   }
 
   /// A `chat_template.jinja` wins over `tokenizer_config.json`, as in transformers; of several

@@ -12,7 +12,7 @@ import org.slf4j.LoggerFactory;
 /// What all formats share: the facts found when the headers were read, weights and tokenizer made
 /// on first use and kept, and one arena that ends it all.
 abstract sealed class MappedCheckpoint implements Checkpoint
-    permits GgufCheckpoint, HuggingFaceCheckpoint, MetaCheckpoint {
+    permits GgufCheckpoint, HuggingFaceCheckpoint, MetaCheckpoint, SyntheticCheckpoint {
   private static final Logger LOG = LoggerFactory.getLogger(MappedCheckpoint.class);
 
   /// What the headers say.

@@ -124,7 +124,7 @@ public final class MetaCheckpoint extends MappedCheckpoint {
 
   @Override
   Tokenizer readTokenizer() {
-    return CheckpointTokenizers.ofFolder(folder);
+    return CheckpointTokenizers.ofFolder(folder, config().vocabSize());
   }
 
   @Override
