@@ -50,8 +50,9 @@ final class ByteCursor {
 
   /// A run of `numBytes` bytes, copied.
   byte[] bytes(int numBytes, String what) {
+    long start = advance(numBytes, what); // before the allocation: a hostile length ends here
     byte[] copy = new byte[numBytes];
-    MemorySegment.copy(bytes, ValueLayout.JAVA_BYTE, advance(numBytes, what), copy, 0, copy.length);
+    MemorySegment.copy(bytes, ValueLayout.JAVA_BYTE, start, copy, 0, numBytes);
     return copy;
   }
 
