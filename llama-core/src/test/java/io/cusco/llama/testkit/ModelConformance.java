@@ -1,0 +1,317 @@
+package io.cusco.llama.testkit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.cusco.llama.backend.Backend;
+import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.ModelOptions;
+import io.cusco.llama.checkpoint.Checkpoint;
+import io.cusco.llama.checkpoint.SyntheticCheckpoint;
+import io.cusco.llama.model.KvCacheSpec;
+import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.Stage;
+import io.cusco.llama.model.StageProbe;
+import io.cusco.llama.testkit.GoldenModels.Golden;
+import io.cusco.llama.testkit.GoldenModels.Prompt;
+import io.cusco.llama.testkit.Tolerance.Difference;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.TestInstance;
+
+/// What every backend has to satisfy; a backend's tests extend this class.
+///
+/// Sizes are odd on purpose, blocks of the KV cache are handed out in shuffled order, and prompts are
+/// cut into chunks, so that a wrong offset cannot go unseen.
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+public abstract class ModelConformance {
+  private static final int MAX_CONTEXT = 384;
+  private static final long SEED = 20261121;
+
+  private Backend backend;
+
+  protected abstract Backend openBackend();
+
+  /// The row of the tolerance table that the backend's fast path promises.
+  protected abstract Tolerance fastPathTolerance();
+
+  @BeforeAll
+  void open() {
+    backend = openBackend();
+  }
+
+  @AfterAll
+  void close() {
+    backend.close();
+  }
+
+  @TestFactory
+  Stream<DynamicTest> f32MeetsTheGoldenLogitsOfEveryModel() {
+    return goldens(golden -> checkGolden(golden, ComputeMode.F32, Tolerance.F32));
+  }
+
+  @TestFactory
+  Stream<DynamicTest> fastPathMeetsTheGoldenLogitsOfEveryModel() {
+    return goldens(golden -> checkGolden(golden, ComputeMode.AUTO, fastPathTolerance()));
+  }
+
+  private interface GoldenCheck {
+    void run(Golden golden);
+  }
+
+  private static Stream<DynamicTest> goldens(GoldenCheck check) {
+    List<Golden> goldens = GoldenModels.all();
+    if (goldens.isEmpty()) {
+      return Stream.of(
+          DynamicTest.dynamicTest("reference data", () -> TestData.require("models")));
+    }
+    return goldens.stream()
+        .map(golden -> DynamicTest.dynamicTest(golden.toString(), () -> check.run(golden)));
+  }
+
+  private void checkGolden(Golden golden, ComputeMode compute, Tolerance tolerance) {
+    try (Checkpoint checkpoint = Checkpoint.open(golden.checkpoint())) {
+      assertThat(checkpoint.config().vocabSize()).isEqualTo(golden.vocabSize());
+      Difference difference = new Difference();
+      try (LlamaModel model = load(checkpoint, compute, 512, Optional.empty())) {
+        for (Prompt prompt : golden.prompts()) {
+          float[][] logits = logits(model, prompt.ids(), blocks(model, 0), prompt.ids().length);
+          for (int i = 0; i < prompt.positions().length; i++) {
+            difference.add(
+                logits[prompt.positions()[i]], prompt.logits()[i], golden.logitsStd());
+          }
+          checkGreedy(model, golden, prompt, tolerance);
+        }
+      }
+      assertThat(difference.within(tolerance))
+          .as("%s: %s, allowed %s", golden, difference, tolerance)
+          .isTrue();
+    }
+  }
+
+  /// Follows the golden tokens to the first difference, which only a margin below twice the largest
+  /// allowed error excuses.
+  private static void checkGreedy(
+      LlamaModel model, Golden golden, Prompt prompt, Tolerance tolerance) {
+    int[] blocks = blocks(model, 0);
+    int[] ids = prompt.ids();
+    float[] logits = logits(model, ids, blocks, 1)[0];
+    for (int step = 0; step < prompt.greedyIds().length; step++) {
+      int best = argmax(logits);
+      if (best != prompt.greedyIds()[step]) {
+        assertThat(prompt.greedyMargin()[step])
+            .as("%s, prompt %s: token %d of the greedy text", golden, prompt.name(), step)
+            .isLessThan(2 * tolerance.largest() * golden.logitsStd());
+        return;
+      }
+      int position = ids.length + step;
+      model.forward(step(model).add(new int[] {best}, position, blocks, 1));
+      model.copyLogits(0, logits);
+    }
+  }
+
+  @Test
+  void everyStageMatchesTheReferenceNetwork() {
+    for (String name : List.of("tiny", "tiny-odd")) {
+      try (Checkpoint checkpoint = SyntheticCheckpoint.create(name, "f32", SEED)) {
+        Map<String, float[]> expected = new HashMap<>();
+        int[] ids = randomIds(checkpoint, 37, new Random(SEED));
+        new ReferenceLlama(checkpoint.config(), checkpoint.weights(), keep(expected)).forward(ids);
+        Map<String, float[]> actual = new HashMap<>();
+        List<String> order = new ArrayList<>();
+        StageProbe probe =
+            (stage, layer, values, rows, width) -> {
+              order.add(stage + " " + layer);
+              actual.put(stage + " " + layer, values);
+            };
+        try (LlamaModel model = load(checkpoint, ComputeMode.F32, 64, Optional.of(probe))) {
+          logits(model, ids, blocks(model, 0), ids.length);
+        }
+        assertThat(actual.keySet()).isEqualTo(expected.keySet());
+        for (String stage : order) {
+          assertClose(name + " " + stage, actual.get(stage), expected.get(stage));
+        }
+      }
+    }
+  }
+
+  private static StageProbe keep(Map<String, float[]> stages) {
+    return (Stage stage, int layer, float[] values, int rows, int width) ->
+        stages.put(stage + " " + layer, values);
+  }
+
+  /// Relative to the stage's own size: float32 sums of a few hundred terms lose about 1e-6.
+  private static void assertClose(String what, float[] actual, float[] expected) {
+    assertThat(actual).as(what).hasSameSizeAs(expected);
+    double scale = 0;
+    for (float value : expected) {
+      scale = Math.max(scale, Math.abs(value));
+    }
+    for (int i = 0; i < expected.length; i++) {
+      assertThat(Math.abs(actual[i] - expected[i]) / scale)
+          .as("%s, element %d: %s instead of %s", what, i, actual[i], expected[i])
+          .isLessThan(2e-5);
+    }
+  }
+
+  @Test
+  void chunksAndBatchesGiveTheLogitsOfOneLongStep() {
+    try (Checkpoint checkpoint = SyntheticCheckpoint.create("tiny-odd", "f32", SEED);
+        LlamaModel model = load(checkpoint, ComputeMode.F32, 512, Optional.empty())) {
+      Random random = new Random(SEED);
+      int[] lengths = {1, 2, 5, 13, 33, 70, 129};
+      int[][] prompts = new int[lengths.length][];
+      float[][] expected = new float[lengths.length][];
+      int[][] blocks = new int[lengths.length][];
+      List<Integer> pool = shuffledBlocks(model, random);
+      for (int i = 0; i < lengths.length; i++) {
+        prompts[i] = randomIds(checkpoint, lengths[i], random);
+        expected[i] = logits(model, prompts[i], blocks(model, 0), 1)[0];
+        int needed = model.kvCache().blocksFor(lengths[i]);
+        blocks[i] = pool.subList(0, needed).stream().mapToInt(Integer::intValue).toArray();
+        pool = pool.subList(needed, pool.size());
+      }
+      float[][] actual = runInChunks(model, prompts, blocks, random);
+      for (int i = 0; i < prompts.length; i++) {
+        assertClose("prompt of " + lengths[i] + " tokens", actual[i], expected[i]);
+      }
+    }
+  }
+
+  /// All prompts side by side, each in chunks of random length.
+  private static float[][] runInChunks(
+      LlamaModel model, int[][] prompts, int[][] blocks, Random random) {
+    int[] done = new int[prompts.length];
+    float[][] last = new float[prompts.length][model.config().vocabSize()];
+    while (true) {
+      TestStep step = step(model);
+      List<Integer> finished = new ArrayList<>();
+      for (int i = 0; i < prompts.length; i++) {
+        int left = prompts[i].length - done[i];
+        if (left == 0) {
+          continue;
+        }
+        int chunk = Math.min(left, 1 + random.nextInt(17));
+        boolean ends = chunk == left;
+        step.add(
+            Arrays.copyOfRange(prompts[i], done[i], done[i] + chunk),
+            done[i],
+            blocks[i],
+            ends ? 1 : 0);
+        done[i] += chunk;
+        if (ends) {
+          finished.add(i);
+        }
+      }
+      if (step.numSequences() == 0) {
+        return last;
+      }
+      model.forward(step);
+      for (int row = 0; row < finished.size(); row++) {
+        model.copyLogits(row, last[finished.get(row)]);
+      }
+    }
+  }
+
+  @Test
+  void everyTypeOfWeightMatchesTheReferenceNetwork() {
+    for (String type : List.of("f32", "f16", "bf16", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k")) {
+      try (Checkpoint checkpoint = SyntheticCheckpoint.create("tiny", type, SEED)) {
+        int[] ids = randomIds(checkpoint, 19, new Random(SEED));
+        double[][] reference =
+            new ReferenceLlama(checkpoint.config(), checkpoint.weights()).forward(ids);
+        float[] expected = new float[checkpoint.config().vocabSize()];
+        try (LlamaModel model = load(checkpoint, ComputeMode.F32, 64, Optional.empty())) {
+          // 1 token, a few, and many take different kernels
+          for (int length : new int[] {1, 3, 19}) {
+            for (int i = 0; i < expected.length; i++) {
+              expected[i] = (float) reference[length - 1][i];
+            }
+            int[] prompt = Arrays.copyOf(ids, length);
+            float[] actual = logits(model, prompt, blocks(model, 0), 1)[0];
+            assertClose(type + ", " + length + " tokens", actual, expected);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void stepsLargerThanTheLimitsAreRefused() {
+    try (Checkpoint checkpoint = SyntheticCheckpoint.create("tiny", "f32", SEED);
+        LlamaModel model = load(checkpoint, ComputeMode.F32, 8, Optional.empty())) {
+      TestStep step = step(model).add(new int[9], 0, blocks(model, 0), 1);
+      Assumptions.assumeTrue(model.limits().maxTokens() < 9);
+      org.assertj.core.api.Assertions.assertThatIllegalArgumentException()
+          .isThrownBy(() -> model.forward(step))
+          .withMessageContaining("9 tokens");
+    }
+  }
+
+  private LlamaModel load(
+      Checkpoint checkpoint, ComputeMode compute, int maxTokens, Optional<StageProbe> probe) {
+    int context = Math.min(MAX_CONTEXT, checkpoint.config().maxPositionEmbeddings());
+    ModelOptions options =
+        new ModelOptions(
+            compute, context, maxTokens, 16, maxTokens, 16, OptionalInt.of(200), probe);
+    return backend.load(checkpoint.config(), checkpoint.weights(), options);
+  }
+
+  private static TestStep step(LlamaModel model) {
+    return new TestStep(
+        model.kvCache().blockSize(),
+        model.kvCache().blocksFor(model.limits().maxContextLength()));
+  }
+
+  /// Logits of the last `numLogits` tokens of one prompt in one step.
+  private static float[][] logits(LlamaModel model, int[] ids, int[] blocks, int numLogits) {
+    model.forward(step(model).add(ids, 0, blocks, numLogits));
+    float[][] logits = new float[numLogits][model.config().vocabSize()];
+    for (int row = 0; row < numLogits; row++) {
+      model.copyLogits(row, logits[row]);
+    }
+    return logits;
+  }
+
+  /// Enough blocks for a whole context, in falling order.
+  private static int[] blocks(LlamaModel model, int first) {
+    KvCacheSpec cache = model.kvCache();
+    int needed = cache.blocksFor(model.limits().maxContextLength());
+    return IntStream.range(0, needed).map(i -> first + needed - 1 - i).toArray();
+  }
+
+  private static List<Integer> shuffledBlocks(LlamaModel model, Random random) {
+    List<Integer> blocks =
+        new ArrayList<>(IntStream.range(0, model.kvCache().numBlocks()).boxed().toList());
+    Collections.shuffle(blocks, random);
+    return blocks;
+  }
+
+  private static int[] randomIds(Checkpoint checkpoint, int length, Random random) {
+    return random.ints(length, 0, checkpoint.config().vocabSize()).toArray();
+  }
+
+  private static int argmax(float[] logits) {
+    int best = 0;
+    for (int i = 1; i < logits.length; i++) {
+      if (logits[i] > logits[best]) {
+        best = i;
+      }
+    }
+    return best;
+  }
+}
