@@ -10,7 +10,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 
 /// Continuous batching over one model: requests come in from any thread, share steps, and leave
@@ -46,11 +45,12 @@ public final class Engine implements AutoCloseable {
   ///   refused
   /// @param endOfGeneration tokens that end a generation unless it ignores them
   public Engine(LlamaModel model, Optional<Tokenizer> tokenizer, List<Integer> endOfGeneration) {
-    this(endOfGeneration, model, tokenizer.map(known -> () -> PieceDecoder.of(known)));
+    this(model, endOfGeneration, tokenizer.map(known -> () -> PieceDecoder.of(known)));
   }
 
+  /// For tests: text without a [Tokenizer].
   Engine(
-      List<Integer> endOfGeneration, LlamaModel model, Optional<Supplier<PieceDecoder>> decoders) {
+      LlamaModel model, List<Integer> endOfGeneration, Optional<Supplier<PieceDecoder>> decoders) {
     this.vocabSize = model.config().vocabSize();
     this.limits = model.limits();
     this.cache = model.kvCache();
@@ -87,15 +87,16 @@ public final class Engine implements AutoCloseable {
           "stop strings %s need a tokenizer, and this checkpoint has none; use stop token ids"
               .formatted(request.stop().stopStrings()));
     }
-    AtomicReference<Sequence> created = new AtomicReference<>();
-    Generation generation =
-        new Generation(
-            lastRequestId.incrementAndGet(), () -> inbox.offer(() -> loop.cancel(created.get())));
-    PieceDecoder decoder = decoders.map(Supplier::get).orElseGet(PieceDecoder::silent);
-    Sequence sequence = new Sequence(request, endOfGeneration, maxLength, decoder, generation);
-    created.set(sequence);
+    Sequence sequence =
+        new Sequence(
+            lastRequestId.incrementAndGet(),
+            request,
+            endOfGeneration,
+            maxLength,
+            decoders.map(Supplier::get).orElseGet(PieceDecoder::silent),
+            cancelled -> inbox.offer(() -> loop.cancel(cancelled)));
     send(() -> loop.add(sequence));
-    return generation;
+    return sequence.generation();
   }
 
   /// Runs the network over `ids` and hands the logits of every position to `sink`, in order; blocks

@@ -133,20 +133,19 @@ final class EngineLoop implements Runnable {
 
   private void accept(int draw) {
     Sequence sequence = draws.sequence(draw);
+    int position = sequence.tokens().size();
     int id = nextTokenIds[draw];
-    if (id < 0 || id >= vocabSize) {
-      fail(sequence, new LlamaException(whyNoToken(draw, id)));
-      return;
-    }
-    generatedTokens++;
     try {
+      if (id < 0 || id >= vocabSize) {
+        throw new LlamaException(whyNoToken(draws.logitsRow(draw), id));
+      }
+      generatedTokens++;
       if (sequence.accept(id, draws.logprobs(draw))) {
         scheduler.remove(sequence);
       }
     } catch (RuntimeException e) {
       String message =
-          "request %d: token %d has no text: %s"
-              .formatted(sequence.generation().requestId(), id, e.getMessage());
+          "request %d, position %d: %s".formatted(sequence.requestId(), position, reason(e));
       fail(sequence, new LlamaException(message, e));
     }
   }
@@ -161,12 +160,14 @@ final class EngineLoop implements Runnable {
       String message =
           "request %d: the model failed in a step of %d tokens in %d sequences: %s"
               .formatted(
-                  sequence.generation().requestId(),
-                  step.numTokens(),
-                  step.numSequences(),
-                  cause.getMessage());
+                  sequence.requestId(), step.numTokens(), step.numSequences(), reason(cause));
       fail(sequence, new LlamaException(message, cause));
     }
+  }
+
+  /// Messages of our own stand alone; of others' the type is half of what they say.
+  private static String reason(RuntimeException cause) {
+    return cause instanceof LlamaException ? cause.getMessage() : cause.toString();
   }
 
   private void fail(Sequence sequence, LlamaException failure) {
@@ -174,28 +175,22 @@ final class EngineLoop implements Runnable {
     sequence.fail(failure);
   }
 
-  private String whyNoToken(int draw, int id) {
-    Sequence sequence = draws.sequence(draw);
-    String where =
-        "request %d, position %d: "
-            .formatted(sequence.generation().requestId(), sequence.tokens().size());
-    model.copyLogits(draws.logitsRow(draw), logits);
+  private String whyNoToken(int row, int id) {
+    model.copyLogits(row, logits);
     boolean anyFinite = false;
     for (int i = 0; i < vocabSize; i++) {
       if (Float.isNaN(logits[i]) || logits[i] == Float.POSITIVE_INFINITY) {
-        return where
-            + "logit %d of %d is %s; the weights hold values that are not finite, or the arithmetic"
+        return "logit %d of %d is %s; the weights hold values that are not finite, or the"
                 .formatted(i, vocabSize, logits[i])
-            + " overflowed: check the file, or use the exact compute mode";
+            + " arithmetic overflowed: check the file, or use the exact compute mode";
       }
       anyFinite |= Float.isFinite(logits[i]);
     }
     if (!anyFinite) {
-      return where + "all %d logits are minus infinity: check the file".formatted(vocabSize);
+      return "all %d logits are minus infinity: check the file".formatted(vocabSize);
     }
-    return where
-        + "no token can be drawn from %d finite logits (got id %d); does logit_bias ban them all?"
-            .formatted(vocabSize, id);
+    return "no token can be drawn from %d finite logits (got id %d); does logit_bias ban them all?"
+        .formatted(vocabSize, id);
   }
 
   /// One step of a text to score, alone, with logits for each of its tokens.

@@ -125,10 +125,6 @@ public final class Generation implements Iterable<Generation.Piece>, AutoCloseab
     cancel();
   }
 
-  long requestId() {
-    return requestId;
-  }
-
   void publish(Piece piece) {
     pieces.add(piece);
   }

@@ -8,12 +8,14 @@ import io.cusco.llama.sampling.TokenLogprobs;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 
 /// One request on its way: its tokens so far, what has become text, and when to end. Knows nothing
 /// of steps and blocks, so preemption leaves it as it is.
 ///
 /// Owned by the engine thread.
 final class Sequence {
+  private final long requestId;
   private final CachedTokens tokens;
   private final int promptLength;
   private final SamplingParams sampling;
@@ -34,12 +36,15 @@ final class Sequence {
 
   /// @param endOfGeneration the model's own end tokens
   /// @param maxLength tokens it may have, prompt included
+  /// @param canceller how its generation, on any thread, asks for the end
   Sequence(
+      long requestId,
       Request request,
       int[] endOfGeneration,
       int maxLength,
       PieceDecoder decoder,
-      Generation generation) {
+      Consumer<Sequence> canceller) {
+    this.requestId = requestId;
     int[] promptIds = request.promptIds();
     this.tokens = new CachedTokens(promptIds);
     this.promptLength = promptIds.length;
@@ -48,12 +53,16 @@ final class Sequence {
     this.endTokenIds = endTokenIds(stop, endOfGeneration);
     this.maxLength = maxLength;
     this.stream = new TextStream(decoder, stop.stopStrings());
-    this.generation = generation;
+    this.generation = new Generation(requestId, () -> canceller.accept(this));
     if (sampling.usesHistory()) {
       for (int id : promptIds) {
         history.addPrompt(id);
       }
     }
+  }
+
+  long requestId() {
+    return requestId;
   }
 
   CachedTokens tokens() {

@@ -24,7 +24,7 @@ import java.util.Map;
 /// top-p     masses: first bucket at which the running mass reaches p
 /// ```
 ///
-/// Holds scratch of the vocabulary's size and allocates nothing per draw. Owned by one thread.
+/// Holds scratch of the vocabulary's size, reused from draw to draw. Owned by one thread.
 public final class Sampler {
   private static final int BUCKETS_PER_NAT = 64;
 
@@ -32,6 +32,9 @@ public final class Sampler {
   private static final int HISTOGRAM_NATS = 32;
 
   private static final int LAST_BUCKET = BUCKETS_PER_NAT * HISTOGRAM_NATS;
+
+  /// Groups whose best scores bound the top k from below; enough that few more than k remain.
+  private static final int TOP_K_GROUPS = 1024;
 
   private final int vocabSize;
   private final double[] vocabScores;
@@ -100,10 +103,11 @@ public final class Sampler {
   ///
   /// @param ids `[n]`
   /// @param probs `[n]`, sums to 1
-  record Distribution(int[] ids, double[] probs) {}
+  public record Distribution(int[] ids, double[] probs) {}
 
-  /// What [#sample] draws from at a temperature above 0; for tests.
-  Distribution distribution(float[] logits, SamplingParams params, TokenHistory history) {
+  /// What [#sample] draws from at a temperature above 0; empty where it gives
+  /// [SamplingStep#NO_TOKEN]. For tests of samplers; makes new arrays.
+  public Distribution distribution(float[] logits, SamplingParams params, TokenHistory history) {
     if (!keep(logits, params, history)) {
       return new Distribution(new int[0], new double[0]);
     }
@@ -187,7 +191,7 @@ public final class Sampler {
     if (!score(logits, params, history)) {
       return false;
     }
-    applyTemperature(params.temperature());
+    keepAbove(topKLowerBound(params.topK()), params.temperature());
     if (numKept == 0) {
       return false;
     }
@@ -206,12 +210,33 @@ public final class Sampler {
     return true;
   }
 
-  private void applyTemperature(double temperature) {
+  /// A score that at least `k` tokens reach, so that a common top-k looks at a handful of tokens
+  /// only: the `k`-th best of the groups' best scores. Minus infinity where that does not pay.
+  private double topKLowerBound(int k) {
+    int width = vocabSize / TOP_K_GROUPS;
+    if (k == 0 || k > TOP_K_GROUPS / 4 || width < 2) {
+      return Double.NEGATIVE_INFINITY;
+    }
+    double[] groupBest = bucketScores;
+    for (int group = 0; group < TOP_K_GROUPS; group++) {
+      double best = Double.NEGATIVE_INFINITY;
+      for (int id = group * width; id < (group + 1) * width; id++) {
+        best = Math.max(best, vocabScores[id]);
+      }
+      groupBest[group] = best;
+    }
+    Arrays.sort(groupBest, 0, TOP_K_GROUPS);
+    return groupBest[TOP_K_GROUPS - k];
+  }
+
+  /// Keeps the scores from `bound` upwards, but none of minus infinity, divided by the temperature.
+  private void keepAbove(double bound, double temperature) {
     int kept = 0;
     double best = Double.NEGATIVE_INFINITY;
     for (int id = 0; id < vocabSize; id++) {
-      double score = vocabScores[id] / temperature;
-      if (score > Double.NEGATIVE_INFINITY) {
+      double score = vocabScores[id];
+      if (score >= bound && score > Double.NEGATIVE_INFINITY) {
+        score /= temperature;
         ids[kept] = id;
         scores[kept++] = score;
         best = Math.max(best, score);

@@ -1,71 +1,35 @@
 package io.cusco.llama.engine;
 
+import static io.cusco.llama.engine.EngineFixture.CACHE;
+import static io.cusco.llama.engine.EngineFixture.LIMITS;
+import static io.cusco.llama.engine.EngineFixture.VOCAB_SIZE;
+import static io.cusco.llama.engine.EngineFixture.awaitIdle;
+import static io.cusco.llama.engine.EngineFixture.decoder;
+import static io.cusco.llama.engine.EngineFixture.engine;
+import static io.cusco.llama.engine.EngineFixture.greedy;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.cusco.llama.LlamaException;
+import io.cusco.llama.engine.EngineFixture.Gated;
+import io.cusco.llama.engine.EngineFixture.Scripted;
 import io.cusco.llama.model.KvCacheSpec;
-import io.cusco.llama.model.StepInput;
-import io.cusco.llama.model.StepLimits;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Iterator;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(value = 30, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EngineTest {
-  private static final int VOCAB_SIZE = 41;
-  private static final StepLimits LIMITS = new StepLimits(8, 4, 4, 64);
-  private static final KvCacheSpec CACHE = new KvCacheSpec(4, 32);
-
-  /// Continues a prompt with a script: the token after position p is `script[p]`.
-  private static final class Scripted extends FakeLlama {
-    private final int[] script;
-
-    Scripted(int... script) {
-      super(VOCAB_SIZE, LIMITS, CACHE);
-      this.script = script;
-    }
-
-    @Override
-    void fillLogits(int[] context, float[] row) {
-      Arrays.fill(row, 0);
-      row[script[(context.length - 1) % script.length]] = 1;
-    }
-  }
-
-  /// Holds every step until the test lets it go.
-  private static final class Gated extends FakeLlama {
-    private final CountDownLatch entered = new CountDownLatch(1);
-    private final CountDownLatch gate = new CountDownLatch(1);
-
-    Gated() {
-      super(VOCAB_SIZE, LIMITS, CACHE);
-    }
-
-    @Override
-    public void forward(StepInput step) {
-      entered.countDown();
-      try {
-        gate.await();
-      } catch (InterruptedException e) {
-        throw new IllegalStateException(e);
-      }
-      super.forward(step);
-    }
-  }
 
   @Test
   void stopStringsAreFoundAcrossTokensAndCutFromTheText() {
@@ -109,7 +73,7 @@ class EngineTest {
   @Test
   void anEndTokenIsTheLastIdAndAddsNoText() {
     int end = 6;
-    try (Engine engine = new Engine(List.of(end), new Scripted(0, 1, end), decoder())) {
+    try (Engine engine = new Engine(new Scripted(0, 1, end), List.of(end), decoder())) {
       Generation.Result result = engine.submit(greedy(List.of(4), 20, List.of())).await();
       assertThat(result.ids()).containsExactly(0, 1, end);
       assertThat(result.text()).isEqualTo("ab");
@@ -142,7 +106,7 @@ class EngineTest {
 
   @Test
   void aModelWithoutATokenizerGeneratesIds() {
-    try (Engine engine = new Engine(List.of(), new Scripted(0, 1), Optional.empty())) {
+    try (Engine engine = new Engine(new Scripted(0, 1), List.of(), Optional.empty())) {
       Generation.Result result = engine.submit(greedy(List.of(4), 3, List.of())).await();
       assertThat(result.ids()).containsExactly(0, 1, 0);
       assertThat(result.text()).isEmpty();
@@ -158,7 +122,7 @@ class EngineTest {
       assertRefused(engine, greedy(List.of(), 1, List.of()), "empty");
       assertRefused(engine, greedy(List.of(1, 41), 1, List.of()), "token 1 has id 41");
       assertRefused(engine, greedy(List.of(-1), 1, List.of()), "-1");
-      List<Integer> full = java.util.Collections.nCopies(LIMITS.maxContextLength(), 1);
+      List<Integer> full = Collections.nCopies(LIMITS.maxContextLength(), 1);
       assertRefused(engine, greedy(full, 1, List.of()), "context has 64 tokens");
       SamplingParams biased = SamplingParams.builder().logitBias(Map.of(99, 1f)).build();
       StopConditions stop = StopConditions.maxTokens(1);
@@ -249,139 +213,6 @@ class EngineTest {
   }
 
   @Test
-  void logitsThatAreNotFiniteFailThatRequestOnly() {
-    FakeLlama model =
-        new FakeLlama(VOCAB_SIZE, LIMITS, CACHE) {
-          @Override
-          void fillLogits(int[] context, float[] row) {
-            super.fillLogits(context, row);
-            if (context[0] == 13 && context.length == 5) {
-              row[7] = Float.NaN;
-            }
-          }
-        };
-    try (Engine engine = engine(model)) {
-      Generation good = engine.submit(greedy(List.of(12), 20, List.of()));
-      Generation bad = engine.submit(greedy(List.of(13), 20, List.of()));
-      Generation alsoGood = engine.submit(greedy(List.of(14), 20, List.of()));
-      assertThat(good.await().ids()).hasSize(20);
-      assertThat(alsoGood.await().ids()).hasSize(20);
-      assertThatThrownBy(bad::await)
-          .isInstanceOf(LlamaException.class)
-          .hasMessageContaining("request 2, position 5")
-          .hasMessageContaining("logit 7 of 41 is NaN");
-      Iterator<Generation.Piece> pieces = bad.iterator();
-      for (int i = 0; i < 4; i++) {
-        pieces.next();
-      }
-      assertThatThrownBy(pieces::hasNext).isInstanceOf(LlamaException.class);
-      assertThatThrownBy(() -> bad.future().get()).hasCauseInstanceOf(LlamaException.class);
-      assertThat(bad.finishReason()).contains(FinishReason.ERROR);
-    }
-  }
-
-  @Test
-  void banningEveryTokenFailsTheRequest() {
-    Map<Integer, Float> bans = new java.util.HashMap<>();
-    for (int id = 0; id < VOCAB_SIZE; id++) {
-      bans.put(id, Float.NEGATIVE_INFINITY);
-    }
-    SamplingParams sampling = SamplingParams.builder().logitBias(bans).build();
-    try (Engine engine = engine(new Scripted(0))) {
-      Generation generation =
-          engine.submit(new Request(new int[] {1}, sampling, StopConditions.maxTokens(5)));
-      assertThatThrownBy(generation::await).hasMessageContaining("logit_bias");
-    }
-  }
-
-  @Test
-  void aTokenThatTheTokenizerDoesNotKnowFailsTheRequest() {
-    PieceDecoder small =
-        new PieceDecoder() {
-          @Override
-          public String append(int id) {
-            throw new IllegalArgumentException("id %d is outside".formatted(id));
-          }
-
-          @Override
-          public String flush() {
-            return "";
-          }
-        };
-    try (Engine engine = new Engine(List.of(), new Scripted(40), Optional.of(() -> small))) {
-      Generation generation = engine.submit(greedy(List.of(1), 5, List.of()));
-      assertThatThrownBy(generation::await)
-          .isInstanceOf(LlamaException.class)
-          .hasMessageContaining("token 40 has no text");
-      awaitIdle(engine);
-    }
-  }
-
-  @Test
-  void anErrorInTheModelEndsTheEngineAndEveryoneHearsOfIt() {
-    FakeLlama model =
-        new FakeLlama(VOCAB_SIZE, LIMITS, CACHE) {
-          @Override
-          public void forward(StepInput step) {
-            throw new NoClassDefFoundError("jdk/incubator/vector/Vector");
-          }
-        };
-    try (Engine engine = engine(model)) {
-      Generation generation = engine.submit(greedy(List.of(1), 5, List.of()));
-      assertThatThrownBy(generation::await).hasMessageContaining("jdk/incubator/vector");
-      assertThatThrownBy(
-              () -> {
-                while (true) {
-                  engine.submit(greedy(List.of(1), 5, List.of()));
-                }
-              })
-          .isInstanceOf(IllegalStateException.class)
-          .hasMessageContaining("jdk/incubator/vector");
-    }
-    assertThat(model.closed).isTrue();
-  }
-
-  @Test
-  void anInterruptedConsumerGetsAnExceptionAndItsRequestIsCancelled() throws Exception {
-    Gated model = new Gated();
-    try (Engine engine = engine(model)) {
-      Generation generation = engine.submit(greedy(List.of(1), 50, List.of()));
-      model.entered.await();
-      Thread.currentThread().interrupt();
-      assertThatThrownBy(generation::await)
-          .isInstanceOf(LlamaException.class)
-          .hasMessageContaining("interrupted");
-      assertThat(Thread.interrupted()).isTrue();
-      Thread.currentThread().interrupt();
-      assertThatThrownBy(() -> engine.score(new int[] {1}, (position, logits) -> {}))
-          .hasMessageContaining("interrupted");
-      assertThat(Thread.interrupted()).isTrue();
-      model.gate.countDown();
-      assertThat(generation.await().finishReason()).isEqualTo(FinishReason.CANCELLED);
-      awaitIdle(engine);
-    }
-  }
-
-  @Test
-  void aSinkThatFailsFailsTheScoringOnly() {
-    try (Engine engine = engine(new Scripted(0))) {
-      assertThatThrownBy(() ->
-              engine.score(
-                  new int[] {1, 2, 3},
-                  (position, logits) -> {
-                    throw new AssertionError("no row " + position);
-                  }))
-          .isInstanceOf(LlamaException.class)
-          .hasMessageContaining("no row 0");
-      assertThatThrownBy(() ->
-              engine.score(
-                  new int[] {1}, (position, logits) -> engine.score(new int[] {1}, (p, row) -> {})))
-          .hasRootCauseInstanceOf(IllegalStateException.class);
-      assertThat(engine.submit(greedy(List.of(1), 3, List.of())).await().ids()).hasSize(3);
-    }
-  }
-
-  @Test
   void promptsShareStepsAndLongOnesAreComputedInChunks() {
     FakeLlama model = new FakeLlama(VOCAB_SIZE, LIMITS, CACHE);
     try (Engine engine = engine(model)) {
@@ -422,30 +253,9 @@ class EngineTest {
     }
   }
 
-  private static Engine engine(FakeLlama model) {
-    return new Engine(List.of(), model, decoder());
-  }
-
-  private static Optional<java.util.function.Supplier<PieceDecoder>> decoder() {
-    return Optional.of(LetterDecoder::new);
-  }
-
-  private static Request greedy(List<Integer> prompt, int maxTokens, List<String> stops) {
-    return new Request(
-        prompt.stream().mapToInt(Integer::intValue).toArray(),
-        SamplingParams.GREEDY,
-        new StopConditions(maxTokens, List.of(), stops, false));
-  }
-
   private static void assertRefused(Engine engine, Request request, String reason) {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> engine.submit(request))
         .withMessageContaining(reason);
-  }
-
-  private static void awaitIdle(Engine engine) {
-    while (engine.stats().usedBlocks() + engine.stats().running() + engine.stats().waiting() > 0) {
-      Thread.onSpinWait();
-    }
   }
 }

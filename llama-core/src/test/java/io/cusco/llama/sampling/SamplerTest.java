@@ -123,7 +123,7 @@ class SamplerTest {
     long seed = 31L * vocabSize + 7;
     Random random = new Random(seed);
     Sampler sampler = new Sampler(vocabSize);
-    for (int round = 0; round < (vocabSize > 10_000 ? 12 : 300); round++) {
+    for (int round = 0; round < (vocabSize > 10_000 ? 6 : 150); round++) {
       float[] logits = randomLogits(random, vocabSize, 1 + random.nextInt(12));
       if (random.nextInt(3) == 0) {
         // Many ties, some across every cut.
