@@ -2,8 +2,8 @@ package io.cusco.llama.testkit;
 
 /// How far logits may be from the exact ones, in units of the exact logits' standard deviation.
 ///
-/// Each row is an arithmetic, with what independent engines measure in it: float32 in transformers is
-/// 1.1e-5 off; 8-bit activations in llama.cpp 0.22 / 0.041 / 7e-3.
+/// Each row is an arithmetic, with what independent engines measure in it: float32 in transformers
+/// is 1.1e-5 off; 8-bit activations in llama.cpp 0.22 / 0.041 / 7e-3.
 ///
 /// @param largest largest difference of one logit
 /// @param rms root of the mean square difference

@@ -13,12 +13,13 @@ import java.util.concurrent.locks.LockSupport;
 /// ```
 /// ticket = phase number (32 bits) | next task (32 bits)
 ///
-/// caller:  write phase, task count -> publish ticket -> claim tasks -> wait until all are done
+/// caller:  close ticket -> write phase, task count -> open ticket -> claim tasks -> wait for the last
 /// worker:  read ticket -> read phase, task count -> claim by compare-and-set -> run -> count done
 /// ```
 ///
 /// A claim succeeds only if the ticket is still the one that was read, so what was read after it
-/// belongs to the same phase. Idle workers spin briefly, because the next phase of a forward pass
+/// belongs to the same phase. Closing the ticket first keeps a worker that holds the last phase's
+/// exhausted ticket from claiming with it once the larger task count of the next phase is written. Idle workers spin briefly, because the next phase of a forward pass
 /// comes within microseconds, and then park.
 ///
 /// [#run] may be called by one thread at a time.
@@ -30,6 +31,9 @@ final class WorkerPool implements AutoCloseable {
     /// @param worker the thread's number, `0 .. numThreads - 1`: an index for scratch memory
     void run(int task, int worker);
   }
+
+  /// A task number that no phase has.
+  private static final int CLOSED = Integer.MAX_VALUE;
 
   /// About 20 microseconds: longer than the gap between two phases, far shorter than a time slice.
   private static final int SPINS_BEFORE_PARK = 2_000;
@@ -67,6 +71,7 @@ final class WorkerPool implements AutoCloseable {
 
   /// Runs all tasks of `phase` and returns when the last is done. A task's exception is thrown
   /// here, after the other tasks have ended.
+  @SuppressWarnings("ThreadPriorityCheck") // yields only while a worker holds the last task
   void run(Phase phase, int numTasks) {
     if (closed) {
       throw new IllegalStateException("the CPU backend's worker pool is closed");
@@ -77,11 +82,12 @@ final class WorkerPool implements AutoCloseable {
       }
       return;
     }
+    long opened = ((ticket.get() >>> 32) + 1) << 32;
+    ticket.set(opened | CLOSED);
     this.phase = phase;
     this.numTasks = numTasks;
     done.set(0);
-    long first = ((ticket.get() >>> 32) + 1) << 32;
-    ticket.set(first);
+    ticket.set(opened);
     if (numParked.get() > 0) {
       unparkAll();
     }

@@ -14,9 +14,9 @@ import jdk.incubator.vector.VectorOperators;
 /// Attention over one KV tile. Four query heads go through a tile together, so that each key and
 /// value is loaded once for them.
 ///
-/// The loops over four heads are unrolled by hand, which also makes them too large to be inlined: as
-/// methods of their own they stay below the size at which the compiler stops turning Vector API calls
-/// into instructions.
+/// The loops over four heads are unrolled by hand, which also makes them too large to be inlined:
+/// as methods of their own they stay below the size at which the compiler stops turning Vector API
+/// calls into instructions.
 final class VectorAttention {
   private VectorAttention() {}
 

@@ -13,9 +13,9 @@ import jdk.incubator.vector.FloatVector;
 /// Eight rows times two vectors keep sixteen sums in registers, enough to hide the latency of the
 /// multiply-add; machines with sixteen registers take four rows.
 ///
-/// A tile only stores its sums; adding them to the result is a method of its own. The compiler stops
-/// turning Vector API calls into instructions once a method's graph is too large, and a tile that also
-/// loads and adds its result passes that limit.
+/// A tile only stores its sums; adding them to the result is a method of its own. The compiler
+/// stops turning Vector API calls into instructions once a method's graph is too large, and a tile
+/// that also loads and adds its result passes that limit.
 final class VectorGemm {
   private VectorGemm() {}
 
@@ -35,13 +35,7 @@ final class VectorGemm {
   }
 
   static void tile8x2(
-      float[] w,
-      int w0,
-      int wStride,
-      MemorySegment x,
-      long xOffset,
-      int count,
-      float[] part) {
+      float[] w, int w0, int wStride, MemorySegment x, long xOffset, int count, float[] part) {
     int w1 = w0 + wStride;
     int w2 = w1 + wStride;
     int w3 = w2 + wStride;
@@ -113,13 +107,7 @@ final class VectorGemm {
   }
 
   static void tile8x1(
-      float[] w,
-      int w0,
-      int wStride,
-      MemorySegment x,
-      long xOffset,
-      int count,
-      float[] part) {
+      float[] w, int w0, int wStride, MemorySegment x, long xOffset, int count, float[] part) {
     int w1 = w0 + wStride;
     int w2 = w1 + wStride;
     int w3 = w2 + wStride;
@@ -157,13 +145,7 @@ final class VectorGemm {
   }
 
   static void tile4x2(
-      float[] w,
-      int w0,
-      int wStride,
-      MemorySegment x,
-      long xOffset,
-      int count,
-      float[] part) {
+      float[] w, int w0, int wStride, MemorySegment x, long xOffset, int count, float[] part) {
     int w1 = w0 + wStride;
     int w2 = w1 + wStride;
     int w3 = w2 + wStride;
