@@ -1,0 +1,99 @@
+package io.cusco.llama.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import java.lang.management.ManagementFactory;
+import java.time.Duration;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class WorkerPoolTest {
+  private static final long SEED = 20261121;
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 8})
+  void everyTaskOfEveryPhaseRunsOnce(int threads) {
+    Random random = new Random(SEED);
+    try (WorkerPool pool = new WorkerPool(threads)) {
+      for (int phase = 0; phase < 20_000; phase++) {
+        int numTasks = random.nextInt(12);
+        AtomicIntegerArray runs = new AtomicIntegerArray(12);
+        pool.run((task, worker) -> runs.incrementAndGet(task), numTasks);
+        for (int task = 0; task < 12; task++) {
+          assertThat(runs.get(task))
+              .as("phase %d of seed %d, task %d of %d", phase, SEED, task, numTasks)
+              .isEqualTo(task < numTasks ? 1 : 0);
+        }
+      }
+    }
+  }
+
+  @Test
+  void workersHaveDistinctNumbers() {
+    AtomicIntegerArray inside = new AtomicIntegerArray(4);
+    try (WorkerPool pool = new WorkerPool(4)) {
+      pool.run(
+          (task, worker) -> {
+            assertThat(inside.incrementAndGet(worker)).isEqualTo(1);
+            Thread.onSpinWait();
+            inside.decrementAndGet(worker);
+          },
+          10_000);
+    }
+  }
+
+  @Test
+  void aFailedTaskFailsThePhaseAndThePoolLivesOn() {
+    try (WorkerPool pool = new WorkerPool(3)) {
+      WorkerPool.Phase failing =
+          (task, worker) -> {
+            if (task == 7) {
+              throw new IllegalArgumentException("task seven");
+            }
+          };
+      assertThatIllegalStateException()
+          .isThrownBy(() -> pool.run(failing, 16))
+          .withMessageContaining("task seven");
+      int[] ran = new int[16];
+      pool.run((task, worker) -> ran[task]++, 16);
+      assertThat(ran).containsOnly(1);
+    }
+  }
+
+  @Test
+  void idleWorkersPark() throws InterruptedException {
+    try (WorkerPool pool = new WorkerPool(2)) {
+      pool.run((task, worker) -> {}, 2);
+      Thread.sleep(Duration.ofMillis(50));
+      long before = cpuNanosOfWorkers();
+      Thread.sleep(Duration.ofMillis(200));
+      // A spinning worker would have used most of the 200 ms.
+      assertThat(cpuNanosOfWorkers() - before).isLessThan(50_000_000);
+    }
+  }
+
+  private static long cpuNanosOfWorkers() {
+    var threads = ManagementFactory.getThreadMXBean();
+    long sum = 0;
+    for (Thread thread : Thread.getAllStackTraces().keySet()) {
+      if (thread.getName().startsWith("cusco-cpu-")) {
+        sum += Math.max(0, threads.getThreadCpuTime(thread.threadId()));
+      }
+    }
+    return sum;
+  }
+
+  @Test
+  void aClosedPoolRefusesWork() {
+    WorkerPool pool = new WorkerPool(2);
+    pool.close();
+    pool.close();
+    assertThatIllegalStateException()
+        .isThrownBy(() -> pool.run((task, worker) -> {}, 1))
+        .withMessageContaining("closed");
+  }
+}

@@ -1,0 +1,310 @@
+package io.cusco.llama.cpu.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.data.Offset.offset;
+
+import io.cusco.llama.checkpoint.BlockFormats;
+import io.cusco.llama.checkpoint.DType;
+import io.cusco.llama.memory.NativeMemory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Each vector kernel against its scalar twin, at sizes that leave tails.
+class VectorKernelsTest {
+  private static final long SEED = 20261121;
+
+  private final Arena arena = Arena.ofShared();
+  private final Random random = new Random(SEED);
+  private final Kernels scalar = new ScalarKernels();
+  private final Kernels vector = new VectorKernels();
+
+  @AfterEach
+  void free() {
+    arena.close();
+  }
+
+  @ParameterizedTest
+  @EnumSource(DType.class)
+  void widenGivesTheReferenceDecodersFloats(DType type) {
+    int count = type.isFloat() ? 1037 : 1280;
+    MemorySegment weights = randomBlocks(type, count);
+    float[] expected = new float[count];
+    BlockFormats.dequantize(type, weights, 0, expected, 0, count);
+    float[] actual = new float[count + 3];
+    vector.widen(type, weights, 0, count, actual, 3);
+    float largest = 0;
+    for (float value : expected) {
+      largest = Math.max(largest, Math.abs(value));
+    }
+    for (int i = 0; i < count; i++) {
+      // a fused multiply-add rounds once where the decoder rounds twice
+      assertThat(actual[3 + i])
+          .as("%s, seed %d, weight %d", type, SEED, i)
+          .isCloseTo(expected[i], offset(1e-6f * largest));
+    }
+  }
+
+  @Test
+  void halfPrecisionWidensExactlyForEveryBitPattern() {
+    MemorySegment weights = arena.allocate(65536 * 2L, 64);
+    for (int bits = 0; bits < 65536; bits++) {
+      weights.setAtIndex(ValueLayout.JAVA_SHORT, bits, (short) bits);
+    }
+    float[] wide = new float[65536];
+    vector.widen(DType.F16, weights, 0, 65536, wide, 0);
+    for (int bits = 0; bits < 65536; bits++) {
+      float expected = Float.float16ToFloat((short) bits);
+      if (Float.isNaN(expected)) {
+        assertThat(wide[bits]).as("float16 bits %x", bits).isNaN();
+      } else {
+        assertThat(wide[bits]).as("float16 bits %x", bits).isEqualTo(expected);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(DType.class)
+  void gemvMatchesTheScalarTwin(DType type) {
+    for (int columns : type.isFloat() ? new int[] {1, 13, 207, 1300} : new int[] {256, 1280}) {
+      int rows = 5;
+      Matrix matrix =
+          new Matrix(
+              type, randomBlocks(type, rows * columns), rows, columns, type.numBytes(columns));
+      MemorySegment x = randomFloats(columns);
+      float[] scratch = new float[Kernels.GEMV_SCRATCH];
+      MemorySegment expected = randomFloats(rows);
+      MemorySegment actual = NativeMemory.allocateZeroed(rows * 4L, arena);
+      actual.copyFrom(expected);
+      scalar.gemv(matrix, 1, rows, x, 0, expected, 0, true, scratch);
+      vector.gemv(matrix, 1, rows, x, 0, actual, 0, true, scratch);
+      assertClose(type + " x " + columns, actual, expected, 2e-5f);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3, 4, 5, 11})
+  void dotsMatchTheScalarTwin(int numTokens) {
+    int columns = 211;
+    float[] w = new float[columns + 2];
+    for (int i = 0; i < w.length; i++) {
+      w[i] = (float) random.nextGaussian();
+    }
+    MemorySegment x = randomFloats(numTokens * columns);
+    float[] expected = new float[numTokens];
+    float[] actual = new float[numTokens];
+    scalar.dots(w, 2, columns, x, 0, columns * 4L, numTokens, expected);
+    vector.dots(w, 2, columns, x, 0, columns * 4L, numTokens, actual);
+    assertThat(actual).containsExactly(expected, offset(1e-4f));
+  }
+
+  @Test
+  void tilesOfEveryShapeMultiply() {
+    int count = 37;
+    int wStride = 41;
+    int cStride = 70;
+    for (int rows = 1; rows <= vector.tileRows(); rows++) {
+      for (int vectors = 1; vectors <= 2; vectors++) {
+        int tokens = vectors * vector.lanes();
+        float[] w = new float[rows * wStride];
+        for (int i = 0; i < w.length; i++) {
+          w[i] = (float) random.nextGaussian();
+        }
+        MemorySegment x = randomFloats(count * tokens);
+        float[] c = new float[rows * cStride];
+        float[] part = new float[vector.tileRows() * 2 * vector.lanes()];
+        java.util.Arrays.fill(c, 0.5f);
+        vector.tile(w, 0, wStride, rows, x, 0, vectors, count, c, 3, cStride, part);
+        for (int row = 0; row < rows; row++) {
+          for (int token = 0; token < tokens; token++) {
+            double expected = 0.5;
+            for (int k = 0; k < count; k++) {
+              expected +=
+                  w[row * wStride + k]
+                      * x.getAtIndex(ValueLayout.JAVA_FLOAT, (long) k * tokens + token);
+            }
+            assertThat((double) c[3 + row * cStride + token])
+                .as("%d rows, %d vectors: row %d, token %d", rows, vectors, row, token)
+                .isCloseTo(expected, offset(1e-4));
+          }
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 13, 54, 207, 256})
+  void rmsNormMatchesTheScalarTwin(int size) {
+    MemorySegment x = randomFloats(size);
+    MemorySegment weight = randomFloats(size);
+    MemorySegment expected = randomFloats(size);
+    MemorySegment actual = randomFloats(size);
+    scalar.rmsNorm(x, 0, weight, 1e-5f, size, expected, 0);
+    vector.rmsNorm(x, 0, weight, 1e-5f, size, actual, 0);
+    assertClose("norm of " + size, actual, expected, 1e-6f);
+  }
+
+  @Test
+  void siluMulMatchesTheScalarTwinFarBeyondUsualInputs() {
+    int size = 207;
+    MemorySegment gate = randomFloats(size);
+    MemorySegment up = randomFloats(size);
+    float[] extremes = {0, -0f, 1e-8f, -1e-8f, 30, -30, 80, -80, 200, -200, 1e30f, -1e30f};
+    for (int i = 0; i < extremes.length; i++) {
+      gate.setAtIndex(ValueLayout.JAVA_FLOAT, i, extremes[i]);
+    }
+    MemorySegment expected = NativeMemory.allocateZeroed(size * 4L, arena);
+    expected.copyFrom(gate);
+    scalar.siluMul(expected, 0, up, 0, size);
+    vector.siluMul(gate, 0, up, 0, size);
+    for (int i = 0; i < size; i++) {
+      float want = expected.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+      float got = gate.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+      assertThat(got)
+          .as("element %d", i)
+          .isCloseTo(want, offset(1e-6f + 1e-6f * Math.abs(want)));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 4, 5, 8})
+  void attentionMatchesTheScalarTwin(int group) {
+    for (boolean half : new boolean[] {false, true}) {
+      for (int headDim : new int[] {18, 64}) {
+        compareAttention(group, headDim, half);
+      }
+    }
+  }
+
+  private void compareAttention(int group, int headDim, boolean half) {
+    int lanes = vector.lanes();
+    int blockSize = 16;
+    int positions = Math.ceilDiv(blockSize, lanes) * lanes;
+    int valueStride = Math.ceilDiv(headDim, lanes) * lanes;
+    int blocks = 4;
+    KvTile tile =
+        new KvTile(
+            randomCache(blocks * headDim * positions, half),
+            randomCache(blocks * positions * valueStride, half),
+            half,
+            headDim,
+            positions,
+            valueStride);
+    MemorySegment q = randomFloats(group * headDim);
+    int[] visible = {16, 16, 16, 5};
+    MemorySegment expected = attend(scalar, tile, q, group, visible);
+    MemorySegment actual = attend(vector, tile, q, group, visible);
+    assertClose(
+        "group %d, headDim %d, half %s".formatted(group, headDim, half), actual, expected, 2e-6f);
+  }
+
+  private MemorySegment attend(
+      Kernels kernels, KvTile tile, MemorySegment q, int group, int[] visible) {
+    AttentionState state =
+        new AttentionState(group, tile.headDim(), tile.positions(), tile.valueStride(), arena);
+    state.reset();
+    for (int block = 0; block < visible.length; block++) {
+      kernels.attendTile(
+          tile,
+          block * tile.keyTileBytes(),
+          block * tile.valueTileBytes(),
+          visible[block],
+          q,
+          0,
+          state);
+    }
+    MemorySegment out = NativeMemory.allocateZeroed(group * tile.headDim() * 4L, arena);
+    for (int g = 0; g < group; g++) {
+      state.writeOutput(g, out, g * tile.headDim() * 4L);
+    }
+    return out;
+  }
+
+  private MemorySegment randomCache(int count, boolean half) {
+    MemorySegment cache = NativeMemory.allocateZeroed(count * (half ? 2L : 4L), arena);
+    for (int i = 0; i < count; i++) {
+      float value = (float) random.nextGaussian();
+      if (half) {
+        cache.setAtIndex(ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(value));
+      } else {
+        cache.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
+      }
+    }
+    return cache;
+  }
+
+  private MemorySegment randomFloats(int count) {
+    MemorySegment floats = NativeMemory.allocateZeroed(count * 4L, arena);
+    for (int i = 0; i < count; i++) {
+      floats.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextGaussian());
+    }
+    return floats;
+  }
+
+  /// Random bits in which every scale is a float16 of moderate size.
+  private MemorySegment randomBlocks(DType type, int count) {
+    byte[] bytes = new byte[Math.toIntExact(type.numBytes(count))];
+    random.nextBytes(bytes);
+    int[] scales =
+        switch (type) {
+          case Q4_0, Q5_0, Q8_0, IQ4_NL, IQ4_XS -> new int[] {0};
+          case Q4_1, Q5_1, Q4_K, Q5_K -> new int[] {0, 2};
+          case Q2_K -> new int[] {80, 82};
+          case Q3_K -> new int[] {108};
+          case Q6_K -> new int[] {208};
+          case F32, F16, BF16 -> new int[0];
+        };
+    for (int block = 0; block < bytes.length; block += type.blockBytes()) {
+      for (int scale : scales) {
+        putHalf(bytes, block + scale, (float) random.nextGaussian());
+      }
+      switch (type) {
+        case F32 -> putInt(bytes, block, Float.floatToIntBits((float) random.nextGaussian()));
+        case F16 -> putHalf(bytes, block, (float) random.nextGaussian());
+        case BF16 -> {
+          int bits = Float.floatToIntBits((float) random.nextGaussian()) >>> 16;
+          bytes[block] = (byte) bits;
+          bytes[block + 1] = (byte) (bits >> 8);
+        }
+        default -> {}
+      }
+    }
+    MemorySegment segment = NativeMemory.allocateZeroed(bytes.length, arena);
+    segment.copyFrom(MemorySegment.ofArray(bytes));
+    return segment;
+  }
+
+  private static void putHalf(byte[] bytes, int at, float value) {
+    short bits = Float.floatToFloat16(value);
+    bytes[at] = (byte) bits;
+    bytes[at + 1] = (byte) (bits >> 8);
+  }
+
+  private static void putInt(byte[] bytes, int at, int value) {
+    for (int i = 0; i < 4; i++) {
+      bytes[at + i] = (byte) (value >> 8 * i);
+    }
+  }
+
+  /// Relative to the largest expected value.
+  private static void assertClose(
+      String what, MemorySegment actual, MemorySegment expected, float tolerance) {
+    float[] want = expected.toArray(ValueLayout.JAVA_FLOAT);
+    float[] got = actual.toArray(ValueLayout.JAVA_FLOAT);
+    float largest = 0;
+    for (float value : want) {
+      largest = Math.max(largest, Math.abs(value));
+    }
+    for (int i = 0; i < want.length; i++) {
+      assertThat(got[i])
+          .as("%s, seed %d, element %d", what, SEED, i)
+          .isCloseTo(want[i], offset(tolerance * largest));
+    }
+  }
+}
