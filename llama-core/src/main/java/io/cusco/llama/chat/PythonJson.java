@@ -1,6 +1,7 @@
 package io.cusco.llama.chat;
 
 import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import tools.jackson.core.JacksonException;
@@ -166,6 +167,11 @@ final class PythonJson {
       return 1 / value < 0 ? "-0.0" : "0.0";
     }
     BigDecimal decimal = new BigDecimal(Double.toString(value)).stripTrailingZeros();
+    // Java writes two digits even where one is enough (4.9E-324), Python does not (5e-324).
+    BigDecimal oneDigit = decimal.round(new MathContext(1));
+    if (oneDigit.doubleValue() == value) {
+      decimal = oneDigit;
+    }
     int exponent = decimal.precision() - decimal.scale() - 1;
     if (exponent >= -4 && exponent < 16) {
       String plain = decimal.toPlainString();

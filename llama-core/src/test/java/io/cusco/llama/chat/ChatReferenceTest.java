@@ -7,7 +7,6 @@ import io.cusco.llama.testkit.TestData;
 import io.cusco.llama.tokenizer.Tokenizer;
 import io.cusco.llama.tokenizer.TokenizerFiles;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -33,14 +32,14 @@ class ChatReferenceTest {
   void llama2DialoguesMatchMetasReference() {
     ChatFormat format = ChatFormat.named("llama2", llama2);
     for (Map<String, Object> c : linesOf("llama2.jsonl")) {
-      assertIds(c, format.encode(messages(c)));
+      assertIds(c, format.encode(ChatCases.messages(c)));
     }
   }
 
   @Test
   void llama3DialoguesMatchMetasReference() {
     for (Map<String, Object> c : linesOf("llama3.jsonl")) {
-      assertIds(c, referenceFormat(c).encode(messages(c)));
+      assertIds(c, referenceFormat(c).encode(ChatCases.messages(c)));
     }
   }
 
@@ -50,7 +49,7 @@ class ChatReferenceTest {
       ToolPromptFormat toolFormat =
           ToolPromptFormat.valueOf(((String) c.get("tool_prompt_format")).toUpperCase(Locale.ROOT));
       ChatOptions options = ChatOptions.DEFAULT.withToolPromptFormat(toolFormat);
-      assertIds(c, referenceFormat(c).encode(messages(c), options));
+      assertIds(c, referenceFormat(c).encode(ChatCases.messages(c), options));
     }
   }
 
@@ -58,7 +57,9 @@ class ChatReferenceTest {
   void dialoguesMatchThePublishedTemplates() {
     for (Map<String, Object> c : linesOf("hf_templates.jsonl")) {
       String name = ((String) c.get("format")).replace("hf-", "");
-      int[] ids = ChatFormat.named(name, llama3).encode(messages(c), options(c));
+      int[] ids =
+          ChatFormat.named(name, llama3)
+              .encode(ChatCases.messages(c), ChatCases.options((Map<?, ?>) c.get("kwargs")));
       assertThat(ids)
           .as("the case's text has no special token inside a message, so both encodings agree")
           .isEqualTo(llama3.encodeWithSpecialTokens((String) c.get("text")));
@@ -89,7 +90,9 @@ class ChatReferenceTest {
       int[] ids = llama3.encodeWithSpecialTokens((String) c.get("text"));
       Message reply = format.parseReply(ids);
       assertThat(reply.content()).as("%s", c).isEqualTo(c.get("content"));
-      assertThat(reply.toolCalls()).as("%s", c).isEqualTo(toolCalls(c.get("tool_calls")));
+      assertThat(ChatCases.values(reply.toolCalls()))
+          .as("%s", c)
+          .isEqualTo(ChatCases.values(ChatCases.toolCalls(c.get("tool_calls"))));
       assertThat(reply.endOfMessage())
           .as("%s", c)
           .isEqualTo(c.get("stop_reason").equals("end_of_message"));
@@ -109,60 +112,5 @@ class ChatReferenceTest {
   private static ChatFormat referenceFormat(Map<String, Object> c) {
     boolean strips = c.get("format").equals("llama3-strip");
     return ChatFormat.named(strips ? "llama3" : "llama3-meta", llama3);
-  }
-
-  private static ChatOptions options(Map<String, Object> c) {
-    Map<?, ?> given = (Map<?, ?>) c.get("kwargs");
-    ChatOptions options = ChatOptions.DEFAULT;
-    for (Map.Entry<?, ?> argument : given.entrySet()) {
-      Object value = argument.getValue();
-      options =
-          switch ((String) argument.getKey()) {
-            case "tools" -> options.withTools(((List<?>) value).stream().map(Json::write).toList());
-            case "tools_in_user_message" -> options.withToolsInUserMessage((Boolean) value);
-            case "builtin_tools" ->
-                options.withBuiltinTools(
-                    ((List<?>) value).stream().map(tool -> (String) tool).toList());
-            case "date_string" -> options.withDate((String) value);
-            case "add_generation_prompt" -> options.withGenerationPrompt((Boolean) value);
-            case "bos_token" -> options;
-            default -> throw new AssertionError("unknown template variable " + argument);
-          };
-    }
-    return options;
-  }
-
-  private static List<Message> messages(Map<String, Object> c) {
-    List<Message> messages = new ArrayList<>();
-    for (Object entry : (List<?>) c.get("messages")) {
-      Map<?, ?> message = (Map<?, ?>) entry;
-      Object content = message.get("content");
-      boolean endOfMessage = "end_of_message".equals(message.get("stop_reason"));
-      boolean isJson = content instanceof Map;
-      Role role =
-          switch ((String) message.get("role")) {
-            case "system" -> Role.SYSTEM;
-            case "user" -> Role.USER;
-            case "assistant" -> Role.ASSISTANT;
-            case "tool", "ipython" -> Role.TOOL;
-            default -> throw new AssertionError("unknown role in " + message);
-          };
-      String text = isJson ? Json.write(content) : content == null ? "" : (String) content;
-      List<ToolCall> calls = toolCalls(message.get("tool_calls"));
-      messages.add(new Message(role, text, calls, endOfMessage, isJson));
-    }
-    return messages;
-  }
-
-  private static List<ToolCall> toolCalls(Object list) {
-    List<ToolCall> calls = new ArrayList<>();
-    for (Object entry : list == null ? List.of() : (List<?>) list) {
-      Map<?, ?> call = (Map<?, ?>) entry;
-      if (call.get("function") instanceof Map<?, ?> function) {
-        call = function;
-      }
-      calls.add(new ToolCall((String) call.get("name"), Json.write(call.get("arguments"))));
-    }
-    return calls;
   }
 }
