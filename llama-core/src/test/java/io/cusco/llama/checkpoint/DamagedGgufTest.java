@@ -68,7 +68,7 @@ final class DamagedGgufTest {
     Random random = new Random(seed);
     int header = intact.length - 2 * tensorBytes();
     int refused = 0;
-    for (int round = 0; round < 20_000; round++) {
+    for (int round = 0; round < 10_000; round++) {
       byte[] damaged = intact.clone();
       for (int flip = random.nextInt(3); flip >= 0; flip--) {
         damaged[random.nextInt(Math.max(header, 64))] ^= (byte) (1 << random.nextInt(8));
