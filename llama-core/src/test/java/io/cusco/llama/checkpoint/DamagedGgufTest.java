@@ -90,6 +90,10 @@ final class DamagedGgufTest {
     assertRefused(new GgufWriter().put("general.architecture", "gemma"), "'gemma'");
     assertRefused(base(CONFIG).put("tokenizer.ggml.tokens", List.of("a")), "lists 1 tokens");
     assertRefused(base(CONFIG).put("split.count", 3), "split into 3 files");
+    LlamaConfig wide =
+        new LlamaConfig(
+            8, 4, 1, 1 << 20, 1, 1024, 260, 64, 1e-5f, 1e4, new RopeScaling.None(), true);
+    assertRefused(base(wide), "blk.0.attn_q.weight: expected [1073741824, 8]");
   }
 
   @Test

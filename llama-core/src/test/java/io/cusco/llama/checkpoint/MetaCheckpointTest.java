@@ -143,6 +143,14 @@ final class MetaCheckpointTest {
   }
 
   @Test
+  void anEmbeddingThatIsNoMatrixIsRefused() throws IOException {
+    Map<String, TorchFile.Tensor> model = model();
+    model.put("tok_embeddings.weight", TorchFile.Tensor.of(new float[] {1}, new long[0]));
+    write(PARAMS.formatted(""), TorchFile.of(model));
+    assertRefused("tok_embeddings.weight has shape []");
+  }
+
+  @Test
   void missingShardsAndTensorsAreNamed() throws IOException {
     Files.writeString(folder.resolve("params.json"), PARAMS.formatted(""));
     assertRefused("consolidated.00.pth is missing");
