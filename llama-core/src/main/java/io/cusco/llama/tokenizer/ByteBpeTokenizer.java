@@ -202,6 +202,11 @@ public final class ByteBpeTokenizer implements Tokenizer {
   }
 
   @Override
+  public int[] encodeContinuation(String text) {
+    return encode(text);
+  }
+
+  @Override
   public int[] encodeWithSpecialTokens(String text) {
     return encode(text, special);
   }

@@ -144,7 +144,14 @@ public final class SentencePieceTokenizer implements Tokenizer {
   @Override
   public int[] encode(String text) {
     IdBuffer ids = new IdBuffer(text.length() / 2);
-    encode(text, 0, text.length(), ids);
+    encode(text, 0, text.length(), addDummyPrefix, ids);
+    return ids.toArray();
+  }
+
+  @Override
+  public int[] encodeContinuation(String text) {
+    IdBuffer ids = new IdBuffer(text.length() / 2);
+    encode(text, 0, text.length(), false, ids);
     return ids.toArray();
   }
 
@@ -161,12 +168,12 @@ public final class SentencePieceTokenizer implements Tokenizer {
         at++;
         continue;
       }
-      encode(text, start, at, ids);
+      encode(text, start, at, addDummyPrefix, ids);
       ids.add(special.id(match));
       at += special.length(match);
       start = at;
     }
-    encode(text, start, text.length(), ids);
+    encode(text, start, text.length(), addDummyPrefix, ids);
     return ids.toArray();
   }
 
@@ -216,12 +223,12 @@ public final class SentencePieceTokenizer implements Tokenizer {
     return text.toString();
   }
 
-  private void encode(String text, int from, int to, IdBuffer ids) {
+  private void encode(String text, int from, int to, boolean addPrefix, IdBuffer ids) {
     if (from == to) {
       return;
     }
     String escaped =
-        (addDummyPrefix ? String.valueOf(SPACE_SYMBOL) : "")
+        (addPrefix ? String.valueOf(SPACE_SYMBOL) : "")
             + text.substring(from, to).replace(' ', SPACE_SYMBOL);
     byte[] utf8 = Utf8.newBuffer(escaped.length());
     int utf8Length = 0;

@@ -18,6 +18,10 @@ public sealed interface Tokenizer permits SentencePieceTokenizer, ByteBpeTokeniz
   /// Encodes `text`; nothing is added before or after it. Unpaired surrogates are read as U+FFFD.
   int[] encode(String text);
 
+  /// Encodes `text` as the continuation of another text: a SentencePiece tokenizer puts no space
+  /// before it. The same as [#encode(String)] for others.
+  int[] encodeContinuation(String text);
+
   /// Encodes `text`, turning every occurrence of a special token's text into that token: the
   /// leftmost first, the longest of those that start at the same place.
   int[] encodeWithSpecialTokens(String text);

@@ -162,35 +162,36 @@ final class TokenizerJsonReader {
   private void readMerges() {
     require(JsonToken.START_ARRAY, "model.merges");
     while (parser.nextToken() != JsonToken.END_ARRAY) {
+      int index = mergePairs.size() / 2;
       if (parser.currentToken() == JsonToken.VALUE_STRING) {
         String merge = parser.getString();
         int space = merge.indexOf(' ');
         if (space <= 0 || space == merge.length() - 1) {
-          throw badMerge();
+          throw badMerge(index);
         }
         mergePairs.add(merge.substring(0, space));
         mergePairs.add(merge.substring(space + 1));
       } else {
         if (parser.currentToken() != JsonToken.START_ARRAY) {
-          throw badMerge();
+          throw badMerge(index);
         }
         for (int side = 0; side < 2; side++) {
           if (parser.nextToken() != JsonToken.VALUE_STRING) {
-            throw badMerge();
+            throw badMerge(index);
           }
           mergePairs.add(parser.getString());
         }
         if (parser.nextToken() != JsonToken.END_ARRAY) {
-          throw badMerge();
+          throw badMerge(index);
         }
       }
     }
   }
 
-  private CheckpointException badMerge() {
+  private CheckpointException badMerge(int index) {
     return new CheckpointException(
         "%s: merge %d is not two tokens (\"left right\" or [\"left\", \"right\"])"
-            .formatted(source, mergePairs.size() / 2));
+            .formatted(source, index));
   }
 
   private Tokenizer toTokenizer(TokenRoles stated) {

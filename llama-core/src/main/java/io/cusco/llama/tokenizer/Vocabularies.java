@@ -6,12 +6,17 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /// What both kinds of vocabulary check and derive in the same way.
 final class Vocabularies {
   /// More entries than any vocabulary has (the largest published ones have some 260 000): larger
   /// numbers come from damaged files and would only exhaust the memory.
   static final int MAX_SIZE = 1 << 22;
+
+  /// Code Llama's infilling tokens, which its vocabularies list under several types.
+  private static final Set<String> INFILL_NAMES =
+      Set.of("\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>", "\u2581<EOT>");
 
   private Vocabularies() {}
 
@@ -43,7 +48,7 @@ final class Vocabularies {
       List<String> endNames) {
     Map<String, Integer> ids = new LinkedHashMap<>();
     for (int id = 0; id < tokens.length; id++) {
-      if (isSpecial(types[id])) {
+      if (isSpecial(types[id]) || (tokens[id] != null && INFILL_NAMES.contains(tokens[id]))) {
         ids.putIfAbsent(tokens[id], id);
       }
     }

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
@@ -42,6 +43,29 @@ public final class Json {
   /// A list of numbers as ints.
   public static int[] ints(Object list) {
     return ((List<?>) list).stream().mapToInt(n -> ((Number) n).intValue()).toArray();
+  }
+
+  /// A value that [#parse(String)] gave, as JSON in Python's spacing.
+  public static String write(Object value) {
+    return switch (value) {
+      case null -> "null";
+      case Map<?, ?> object ->
+          object.entrySet().stream()
+              .map(entry -> write(entry.getKey()) + ": " + write(entry.getValue()))
+              .collect(Collectors.joining(", ", "{", "}"));
+      case List<?> array ->
+          array.stream().map(Json::write).collect(Collectors.joining(", ", "[", "]"));
+      case String text -> {
+        StringBuilder quoted = new StringBuilder("\"");
+        for (int i = 0; i < text.length(); i++) {
+          char c = text.charAt(i);
+          boolean plain = c >= ' ' && c != '"' && c != '\\';
+          quoted.append(plain ? String.valueOf(c) : "\\u%04x".formatted((int) c));
+        }
+        yield quoted.append('"').toString();
+      }
+      default -> value.toString();
+    };
   }
 
   private static Object value(JsonParser parser) {
