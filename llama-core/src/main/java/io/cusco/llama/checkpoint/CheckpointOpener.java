@@ -52,7 +52,7 @@ final class CheckpointOpener {
   /// The first four bytes as a little-endian word.
   private static int magic(Path file) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment bytes = GgufCheckpoint.map(file, arena);
+      MemorySegment bytes = MappedCheckpoint.map(file, arena);
       if (bytes.byteSize() == 0) {
         throw new CheckpointException(file + ": the file is empty");
       }

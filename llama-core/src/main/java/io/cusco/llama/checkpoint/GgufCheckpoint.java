@@ -1,9 +1,7 @@
 package io.cusco.llama.checkpoint;
 
 import io.cusco.llama.config.LlamaConfig;
-import io.cusco.llama.memory.NativeMemory;
 import io.cusco.llama.tokenizer.Tokenizer;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -56,7 +54,8 @@ public final class GgufCheckpoint extends MappedCheckpoint {
   ///
   /// @param source what to call it in messages
   /// @param bytes the whole file, off-heap
-  /// @param arena what `bytes` live in; closed with the checkpoint, or at once if opening fails
+  /// @param arena what `bytes` live in, one that can be closed; closed with the checkpoint, or at
+  ///   once if opening fails
   /// @throws CheckpointException if it is damaged or is not a Llama
   public static GgufCheckpoint of(String source, MemorySegment bytes, Arena arena) {
     try {
@@ -156,14 +155,6 @@ public final class GgufCheckpoint extends MappedCheckpoint {
       throw new CheckpointException(
           "%s: the %d parts hold %d tensors, split.tensors.count is %d"
               .formatted(file, parts, tensors.views().size(), expected));
-    }
-  }
-
-  static MemorySegment map(Path file, Arena arena) {
-    try {
-      return NativeMemory.map(file, arena);
-    } catch (IOException e) {
-      throw new CheckpointException("%s: cannot be read: %s".formatted(file, e), e);
     }
   }
 

@@ -116,7 +116,8 @@ final class GgufConfig {
                 new CheckpointException(
                     "%s: tensor %s is missing; the file holds only a vocabulary or is incomplete"
                         .formatted(file, name)));
-    long rows = embedding.numElements() / embedding.columns();
+    long[] shape = embedding.shape();
+    long rows = embedding.numElements() / shape[shape.length - 1];
     if (rows > Integer.MAX_VALUE) {
       throw new CheckpointException("%s: tensor %s has %d rows".formatted(file, name, rows));
     }

@@ -1,5 +1,9 @@
 package io.cusco.llama.checkpoint;
 
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.TRUNCATE_EXISTING;
+import static java.nio.file.StandardOpenOption.WRITE;
+
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.config.RopeScaling;
 import io.cusco.llama.model.RotaryTable;
@@ -14,7 +18,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
@@ -165,9 +168,13 @@ public final class GgufWriter {
   /// @throws IOException if it cannot be written; nothing is left behind
   public void write(Path file) throws IOException {
     Path absolute = file.toAbsolutePath();
-    Path temporary = Files.createTempFile(absolute.getParent(), ".writing-", ".gguf");
+    // Not createTempFile: its files are readable by their owner alone, and the name would keep
+    // that.
+    Path temporary =
+        absolute.resolveSibling(
+            ".%s.%d.writing".formatted(absolute.getFileName(), ProcessHandle.current().pid()));
     try {
-      try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+      try (FileChannel channel = FileChannel.open(temporary, CREATE, TRUNCATE_EXISTING, WRITE)) {
         writeTo(channel);
       }
       Files.move(temporary, absolute, StandardCopyOption.REPLACE_EXISTING);

@@ -52,7 +52,7 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
       TensorTable tensors = new TensorTable();
       List<Path> files = weightFiles(folder);
       for (Path file : files) {
-        SafetensorsFile.read(file.toString(), GgufCheckpoint.map(file, arena), tensors);
+        SafetensorsFile.read(file.toString(), MappedCheckpoint.map(file, arena), tensors);
       }
       String source = folder.toString();
       Header header =
@@ -177,6 +177,7 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
 
   private static String readText(Path file) {
     try {
+      requireRegular(file);
       if (Files.size(file) > MAX_TEMPLATE_BYTES) {
         throw new CheckpointException(
             "%s: %d bytes is too large for a chat template".formatted(file, Files.size(file)));

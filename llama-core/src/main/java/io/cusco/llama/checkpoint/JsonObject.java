@@ -29,6 +29,9 @@ final class JsonObject {
   /// megabyte.
   private static final int MAX_CONFIG_BYTES = 16 << 20;
 
+  /// Characters of a wrong value that a message quotes.
+  private static final int MAX_SHOWN = 100;
+
   private static final JsonFactory FACTORY =
       JsonFactory.builder()
           .streamReadConstraints(
@@ -53,6 +56,7 @@ final class JsonObject {
   /// @throws CheckpointException if it cannot be read, is too large, or is no JSON object
   static JsonObject read(Path file) {
     try {
+      MappedCheckpoint.requireRegular(file);
       long size = Files.size(file);
       if (size > MAX_CONFIG_BYTES) {
         throw new CheckpointException(
@@ -261,7 +265,9 @@ final class JsonObject {
   }
 
   private CheckpointException wrongType(String key, String expected, Object found) {
+    String text = String.valueOf(found);
+    String shown = text.length() > MAX_SHOWN ? text.substring(0, MAX_SHOWN) + "..." : text;
     return new CheckpointException(
-        "%s: %s%s must be %s, found %s".formatted(file, path, key, expected, found));
+        "%s: %s%s must be %s, found %s".formatted(file, path, key, expected, shown));
   }
 }

@@ -1,8 +1,13 @@
 package io.cusco.llama.checkpoint;
 
 import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.memory.NativeMemory;
 import io.cusco.llama.tokenizer.Tokenizer;
+import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -143,6 +148,29 @@ abstract sealed class MappedCheckpoint implements Checkpoint
   final synchronized void requireOpen() {
     if (closed) {
       throw new IllegalStateException("checkpoint " + header.source + " is closed");
+    }
+  }
+
+  /// Maps a file of the checkpoint.
+  ///
+  /// @throws CheckpointException if it cannot be read
+  static MemorySegment map(Path file, Arena arena) {
+    try {
+      requireRegular(file);
+      return NativeMemory.map(file, arena);
+    } catch (IOException e) {
+      throw new CheckpointException("%s: cannot be read: %s".formatted(file, e), e);
+    }
+  }
+
+  /// Refuses pipes and devices, which may never end.
+  ///
+  /// @throws CheckpointException if `file` is missing or no regular file
+  static void requireRegular(Path file) {
+    if (!Files.isRegularFile(file)) {
+      throw new CheckpointException(
+          "%s: %s"
+              .formatted(file, Files.exists(file) ? "not a regular file" : "the file is missing"));
     }
   }
 }

@@ -7,6 +7,7 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -47,7 +48,7 @@ public final class MetaCheckpoint extends MappedCheckpoint {
     try {
       List<TensorTable> shards = new ArrayList<>();
       for (Path file : shardFiles(folder)) {
-        shards.add(MetaShard.read(file.toString(), GgufCheckpoint.map(file, arena)));
+        shards.add(MetaShard.read(file.toString(), MappedCheckpoint.map(file, arena)));
       }
       MetaShardJoiner joiner = new MetaShardJoiner(source, shards, params.requireInt("dim"));
       LlamaConfig config = config(paramsFile.toString(), params, shards, joiner);
@@ -77,17 +78,19 @@ public final class MetaCheckpoint extends MappedCheckpoint {
     return MetaConfig.read(
         file,
         params,
-        rows(joiner, names.embedTokens() + TensorNames.WEIGHT),
-        rows(joiner, gate),
+        rows(file, joiner, names.embedTokens() + TensorNames.WEIGHT),
+        rows(file, joiner, gate),
         tied);
   }
 
-  private static int rows(MetaShardJoiner joiner, String name) {
-    long rows = joiner.shape(name)[0];
-    if (rows > Integer.MAX_VALUE) {
-      throw new CheckpointException("tensor %s has %d rows".formatted(name, rows));
+  private static int rows(String source, MetaShardJoiner joiner, String name) {
+    long[] shape = joiner.shape(name);
+    if (shape.length != 2 || shape[0] > Integer.MAX_VALUE) {
+      throw new CheckpointException(
+          "%s: tensor %s has shape %s, expected a matrix"
+              .formatted(source, name, Arrays.toString(shape)));
     }
-    return (int) rows;
+    return (int) shape[0];
   }
 
   private static List<Path> shardFiles(Path folder) {

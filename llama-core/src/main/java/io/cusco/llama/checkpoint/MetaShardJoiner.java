@@ -99,7 +99,7 @@ final class MetaShardJoiner {
       return Axis.REPLICATED;
     }
     if (name.startsWith(TensorNames.META.embedTokens())) {
-      return first.columns() == hiddenSize ? Axis.ROWS : Axis.COLUMNS;
+      return first.shape()[1] == hiddenSize ? Axis.ROWS : Axis.COLUMNS;
     }
     boolean byColumns =
         name.endsWith(TensorNames.META.oProj() + TensorNames.WEIGHT)

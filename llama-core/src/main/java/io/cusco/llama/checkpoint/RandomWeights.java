@@ -53,26 +53,32 @@ final class RandomWeights {
         });
   }
 
-  /// Each random byte picks one of 256 evenly spaced values.
+  /// Each random byte picks one of 256 evenly spaced values, narrowed once beforehand.
   private static void fillFloats(DType dtype, MemorySegment target, long count, long seed) {
-    float[] levels = new float[256];
-    for (int i = 0; i < levels.length; i++) {
-      levels[i] = (float) ((i - 127.5) / SPREAD_INT8 * STANDARD_DEVIATION);
+    int[] patterns = new int[256];
+    for (int i = 0; i < patterns.length; i++) {
+      float level = (float) ((i - 127.5) / SPREAD_INT8 * STANDARD_DEVIATION);
+      patterns[i] =
+          switch (dtype) {
+            case F32 -> Float.floatToRawIntBits(level);
+            case F16 -> Float.floatToFloat16(level);
+            default -> BlockQuantizer.floatToBfloat16(level);
+          };
     }
+    boolean wide = dtype == DType.F32;
     long state = seed;
-    long bits = 0;
-    int width = dtype.blockBytes();
-    for (long i = 0; i < count; i++) {
-      if (i % Long.BYTES == 0) {
-        state += GOLDEN_GAMMA;
-        bits = mix(state);
-      }
-      float value = levels[(int) bits & 0xFF];
-      bits >>>= Byte.SIZE;
-      switch (dtype) {
-        case F32 -> target.set(BlockFormats.FLOAT, i * width, value);
-        case F16 -> target.set(BlockFormats.SHORT, i * width, Float.floatToFloat16(value));
-        default -> target.set(BlockFormats.SHORT, i * width, BlockQuantizer.floatToBfloat16(value));
+    for (long first = 0; first < count; first += Long.BYTES) {
+      state += GOLDEN_GAMMA;
+      long bits = mix(state);
+      long end = Math.min(first + Long.BYTES, count);
+      for (long i = first; i < end; i++) {
+        int pattern = patterns[(int) bits & 0xFF];
+        bits >>>= Byte.SIZE;
+        if (wide) {
+          target.set(BlockFormats.INT, i * Float.BYTES, pattern);
+        } else {
+          target.set(BlockFormats.SHORT, i * Short.BYTES, (short) pattern);
+        }
       }
     }
   }

@@ -15,7 +15,9 @@ import java.util.Optional;
 ///
 /// The bytes must be covered without gap or overlap. Source: safetensors README, "Format".
 final class SafetensorsFile {
-  private static final long MAX_HEADER_BYTES = 100_000_000; // safetensors: MAX_HEADER_SIZE
+  /// The format allows 100 MB; the largest Llama's header has 200 kB, and JSON grows when parsed.
+  private static final long MAX_HEADER_BYTES = 16 << 20;
+
   private static final String METADATA = "__metadata__";
 
   private SafetensorsFile() {}

@@ -42,8 +42,9 @@ final class TensorPickle {
     NONE
   }
 
-  /// A checkpoint of 126 layers has 1,100 tensors of some 200 bytes each.
-  private static final int MAX_BYTES = 64 << 20;
+  /// A checkpoint of 126 layers has 1,100 tensors of some 200 bytes each; every byte of a hostile
+  /// pickle can make an object.
+  private static final int MAX_BYTES = 2 << 20;
 
   private static final String REBUILD_TENSOR = "torch._utils._rebuild_tensor_v2";
   private static final String ORDERED_DICT = "collections.OrderedDict";

@@ -5,7 +5,8 @@ import java.util.Arrays;
 
 /// A named tensor inside a checkpoint: a view, never a copy. Row-major; the last dimension is
 /// contiguous. The segment is off-heap, read-only by convention, exactly as long as the tensor, and
-/// valid until the owning [Checkpoint] is closed.
+/// valid until the owning [Checkpoint] is closed. It may begin at any byte (safetensors and .pth do
+/// not align): read it with unaligned layouts.
 ///
 /// @param name the tensor's name in the file
 /// @param dtype how elements are stored, little-endian

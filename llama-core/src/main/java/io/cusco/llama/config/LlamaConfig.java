@@ -43,6 +43,11 @@ public record LlamaConfig(
           "num_attention_heads %d is not divisible by num_key_value_heads (head_count_kv) %d"
               .formatted(numAttentionHeads, numKeyValueHeads));
     }
+    if ((long) numAttentionHeads * headDim > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(
+          "num_attention_heads %d x head_dim %d does not fit 31 bits"
+              .formatted(numAttentionHeads, headDim));
+    }
     if (headDim % 2 != 0) {
       throw new IllegalArgumentException(
           "head_dim %d is odd; rotary embedding works on pairs".formatted(headDim));

@@ -35,7 +35,7 @@ final class BlockFormatsTest {
       float[] expected = readFloats(folder.resolve(name + ".f32"));
       float[] actual = new float[expected.length];
       try (Arena arena = Arena.ofConfined()) {
-        MemorySegment blocks = GgufCheckpoint.map(folder.resolve(name + ".blocks"), arena);
+        MemorySegment blocks = MappedCheckpoint.map(folder.resolve(name + ".blocks"), arena);
         BlockFormats.dequantize(dtype, blocks, 0, actual, 0, actual.length);
       }
       assertBlocksAgree(dtype, actual, expected, 1e-6);

@@ -1,0 +1,58 @@
+package io.cusco.llama.memory;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.cusco.llama.LlamaException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class NativeMemoryTest {
+  @TempDir Path folder;
+
+  @Test
+  void allocationsAreAlignedZeroedAndEndWithTheirArena() {
+    MemorySegment segment;
+    try (Arena arena = Arena.ofShared()) {
+      for (long numBytes : new long[] {0, 1, 13, 64, 4097}) {
+        MemorySegment one = NativeMemory.allocateZeroed(numBytes, arena);
+        assertThat(one.byteSize()).isEqualTo(numBytes);
+        assertThat(one.address() % NativeMemory.ALIGNMENT).isZero();
+        for (long i = 0; i < numBytes; i++) {
+          assertThat(one.get(ValueLayout.JAVA_BYTE, i)).isZero();
+        }
+      }
+      segment = NativeMemory.allocateZeroed(8, arena);
+    }
+    assertThatThrownBy(() -> segment.get(ValueLayout.JAVA_BYTE, 0))
+        .isInstanceOf(IllegalStateException.class);
+  }
+
+  @Test
+  void moreThanTheSystemHasIsRefusedWithARemedy() {
+    try (Arena arena = Arena.ofShared()) {
+      assertThatExceptionOfType(LlamaException.class)
+          .isThrownBy(() -> NativeMemory.allocateZeroed(1L << 60, arena))
+          .withMessageContaining("lower the context length");
+    }
+  }
+
+  @Test
+  void mappedAndAllocatedMemoryAreOneKindOfSegment() throws IOException {
+    Path file = Files.write(folder.resolve("bytes"), new byte[] {1, 2, 3});
+    Path empty = Files.createFile(folder.resolve("empty"));
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment mapped = NativeMemory.map(file, arena);
+      assertThat(mapped.toArray(ValueLayout.JAVA_BYTE)).containsExactly(1, 2, 3);
+      assertThat(mapped.getClass()).isEqualTo(NativeMemory.allocateZeroed(3, arena).getClass());
+      assertThat(NativeMemory.map(empty, arena).byteSize()).isZero();
+    }
+  }
+}
