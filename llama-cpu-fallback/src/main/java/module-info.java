@@ -1,6 +1,7 @@
 /// The pure-Java backend.
 module io.cusco.llama.cpu {
   requires io.cusco.llama;
+  requires jdk.management;
   requires org.slf4j;
   requires static jdk.incubator.vector;
 

@@ -35,6 +35,11 @@ final class CheckpointOpener {
   }
 
   private static Checkpoint openFolder(Path folder) {
+    if (Files.exists(folder.resolve(HuggingFaceCheckpoint.CONFIG))
+        || Files.exists(folder.resolve(HuggingFaceCheckpoint.SINGLE_FILE))
+        || Files.exists(folder.resolve(HuggingFaceCheckpoint.INDEX))) {
+      return HuggingFaceCheckpoint.open(folder);
+    }
     throw new CheckpointException(
         "%s: no model in this folder; expected config.json with *.safetensors, or params.json with"
                 .formatted(folder)

@@ -11,7 +11,8 @@ import org.slf4j.LoggerFactory;
 
 /// What all formats share: the facts found when the headers were read, weights and tokenizer made
 /// on first use and kept, and one arena that ends it all.
-abstract sealed class MappedCheckpoint implements Checkpoint permits GgufCheckpoint {
+abstract sealed class MappedCheckpoint implements Checkpoint
+    permits GgufCheckpoint, HuggingFaceCheckpoint {
   private static final Logger LOG = LoggerFactory.getLogger(MappedCheckpoint.class);
 
   /// What the headers say.

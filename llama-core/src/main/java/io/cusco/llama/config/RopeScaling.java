@@ -56,6 +56,11 @@ public sealed interface RopeScaling {
       return factors.clone();
     }
 
+    /// The divisor of pair `pair`.
+    public float factor(int pair) {
+      return factors[pair];
+    }
+
     @Override
     public boolean equals(Object other) {
       return other instanceof FrequencyFactors that && Arrays.equals(factors, that.factors);

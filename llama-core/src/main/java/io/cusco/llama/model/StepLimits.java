@@ -14,4 +14,20 @@ public record StepLimits(int maxTokens, int maxSequences, int maxLogits, int max
               .formatted(maxTokens, maxSequences, maxLogits, maxContextLength));
     }
   }
+
+  /// Refuses a step that is larger than these limits.
+  ///
+  /// @throws IllegalArgumentException naming the count and its limit
+  public void check(StepInput step) {
+    check("tokens", step.numTokens(), maxTokens);
+    check("sequences", step.numSequences(), maxSequences);
+    check("rows of logits", step.numLogits(), maxLogits);
+  }
+
+  private static void check(String what, int count, int limit) {
+    if (count > limit) {
+      throw new IllegalArgumentException(
+          "the step has %d %s, the model was loaded for %d".formatted(count, what, limit));
+    }
+  }
 }

@@ -1,0 +1,370 @@
+package io.cusco.llama.cpu;
+
+import io.cusco.llama.backend.ModelOptions;
+import io.cusco.llama.checkpoint.LlamaWeights;
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.cpu.MatMul.Projection;
+import io.cusco.llama.cpu.kernels.AttentionState;
+import io.cusco.llama.cpu.kernels.Kernels;
+import io.cusco.llama.cpu.kernels.KvTile;
+import io.cusco.llama.model.KvCacheSpec;
+import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.RotaryTable;
+import io.cusco.llama.model.Stage;
+import io.cusco.llama.model.StageProbe;
+import io.cusco.llama.model.StepInput;
+import io.cusco.llama.model.StepLimits;
+import io.cusco.llama.sampling.Sampler;
+import io.cusco.llama.sampling.SamplingStep;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/// The forward pass on the CPU: a list of stages, each one phase of the worker pool, over float32
+/// activations and weights in the types they are stored in.
+///
+/// Source: Hugging Face `modeling_llama.py`; stage names as in [Stage].
+final class CpuLlamaModel implements LlamaModel {
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
+
+  /// Tokens per task in the stages that work on each token by itself.
+  private static final int TOKENS_PER_TASK = 4;
+
+  private final LlamaConfig config;
+  private final KvCacheSpec kvCacheSpec;
+  private final StepLimits limits;
+  private final Kernels kernels;
+  private final WorkerPool pool;
+  private final StageProbe probe;
+  private final Arena arena = Arena.ofShared();
+  private final CpuWeights weights;
+  private final CpuKvCache cache;
+  private final RotaryTable rotaryTable;
+  private final Activations act;
+  private final MatMul matMul;
+  private final Projection[][] qkvProj;
+  private final Projection[] oProj;
+  private final Projection[][] gateUpProj;
+  private final Projection[] downProj;
+  private final Projection lmHead;
+  private final float[][] embeddingRows;
+  private final AttentionState[] attentionStates;
+  private final Sampler[] samplers;
+  private final float[][] sampledRows;
+  private final int[] tokenSequences;
+
+  private final WorkerPool.Phase embedPhase = this::embedTokens;
+  private final WorkerPool.Phase normPhase = this::normTokens;
+  private final WorkerPool.Phase ropePhase = this::ropeAndStoreTokens;
+  private final WorkerPool.Phase attentionPhase = this::attendHead;
+  private final WorkerPool.Phase siluPhase = this::siluMulTokens;
+  private final WorkerPool.Phase samplePhase = this::sampleRow;
+
+  private StepInput step;
+  private int layer;
+  private MemorySegment normWeight;
+  private SamplingStep sampling;
+  private int[] nextTokenIds;
+  private boolean closed;
+
+  CpuLlamaModel(
+      LlamaConfig config,
+      LlamaWeights checkpointWeights,
+      ModelOptions options,
+      KvCacheSpec kvCacheSpec,
+      boolean halfKvCache,
+      Kernels kernels,
+      WorkerPool pool) {
+    this.config = config;
+    this.kvCacheSpec = kvCacheSpec;
+    this.kernels = kernels;
+    this.pool = pool;
+    probe = options.probe().orElse(null);
+    limits =
+        new StepLimits(
+            options.maxTokensPerStep(),
+            options.maxSequences(),
+            options.maxLogitsPerStep(),
+            options.maxContextLength());
+    try {
+      weights = new CpuWeights(checkpointWeights, arena);
+      cache = new CpuKvCache(config, kvCacheSpec, halfKvCache, kernels.lanes(), arena);
+      rotaryTable = new RotaryTable(config, options.maxContextLength(), arena);
+      act = new Activations(config, limits, arena);
+      int widest = Math.max(config.intermediateSize(), Math.max(config.hiddenSize(), config.queryWidth()));
+      int mostRows = Math.max(limits.maxTokens(), limits.maxLogits());
+      matMul = new MatMul(pool, kernels, mostRows, widest, arena);
+      attentionStates = new AttentionState[pool.numThreads()];
+      for (int i = 0; i < attentionStates.length; i++) {
+        KvTile tile = cache.layer(0);
+        attentionStates[i] =
+            new AttentionState(
+                config.groupSize(), config.headDim(), tile.positions(), tile.valueStride(), arena);
+      }
+    } catch (RuntimeException | Error e) {
+      arena.close();
+      throw e;
+    }
+    int numLayers = config.numLayers();
+    qkvProj = new Projection[numLayers][];
+    oProj = new Projection[numLayers];
+    gateUpProj = new Projection[numLayers][];
+    downProj = new Projection[numLayers];
+    for (int i = 0; i < numLayers; i++) {
+      planLayer(i);
+    }
+    lmHead = new Projection(weights.lmHead, null, act.logits, rowBytes(config.vocabSize()), false);
+    embeddingRows = new float[pool.numThreads()][config.hiddenSize()];
+    samplers = new Sampler[pool.numThreads()];
+    sampledRows = new float[pool.numThreads()][];
+    tokenSequences = new int[limits.maxTokens()];
+  }
+
+  private void planLayer(int i) {
+    CpuWeights.Layer l = weights.layers.get(i);
+    qkvProj[i] =
+        new Projection[] {
+          replace(l.qProj(), act.queries), replace(l.kProj(), act.keys), replace(l.vProj(), act.values)
+        };
+    oProj[i] = addToHidden(l.oProj());
+    gateUpProj[i] = new Projection[] {replace(l.gateProj(), act.gate), replace(l.upProj(), act.up)};
+    downProj[i] = addToHidden(l.downProj());
+  }
+
+  private static Projection replace(CpuWeights.Linear linear, MemorySegment out) {
+    return new Projection(
+        linear.weight(), linear.bias(), out, rowBytes(linear.weight().rows()), false);
+  }
+
+  private Projection addToHidden(CpuWeights.Linear linear) {
+    return new Projection(
+        linear.weight(), linear.bias(), act.hidden, rowBytes(config.hiddenSize()), true);
+  }
+
+  private static long rowBytes(int width) {
+    return (long) width * Float.BYTES;
+  }
+
+  @Override
+  public LlamaConfig config() {
+    return config;
+  }
+
+  @Override
+  public KvCacheSpec kvCache() {
+    return kvCacheSpec;
+  }
+
+  @Override
+  public StepLimits limits() {
+    return limits;
+  }
+
+  @Override
+  public void forward(StepInput step) {
+    requireOpen();
+    limits.check(step);
+    this.step = step;
+    int tokens = step.numTokens();
+    long hiddenRow = rowBytes(config.hiddenSize());
+    long queryRow = rowBytes(config.queryWidth());
+    long intermediateRow = rowBytes(config.intermediateSize());
+    findSequences();
+
+    pool.run(embedPhase, tokenTasks());
+    observe(Stage.EMBED, -1, act.hidden, tokens, config.hiddenSize());
+    for (layer = 0; layer < config.numLayers(); layer++) {
+      CpuWeights.Layer l = weights.layers.get(layer);
+
+      norm(l.inputNorm());
+      observe(Stage.INPUT_NORM, layer, act.normed, tokens, config.hiddenSize());
+      matMul.run(act.normed, hiddenRow, tokens, qkvProj[layer]);
+      observe(Stage.Q_PROJ, layer, act.queries, tokens, config.queryWidth());
+      observe(Stage.K_PROJ, layer, act.keys, tokens, config.keyValueWidth());
+      observe(Stage.V_PROJ, layer, act.values, tokens, config.keyValueWidth());
+      pool.run(ropePhase, tokenTasks());
+      observe(Stage.ROPE_Q, layer, act.queries, tokens, config.queryWidth());
+      pool.run(attentionPhase, tokens * config.numKeyValueHeads());
+      observe(Stage.ATTENTION, layer, act.attended, tokens, config.queryWidth());
+      matMul.run(act.attended, queryRow, tokens, oProj[layer]);
+      observe(Stage.ATTENTION_RESIDUAL, layer, act.hidden, tokens, config.hiddenSize());
+
+      norm(l.postAttentionNorm());
+      observe(Stage.POST_ATTENTION_NORM, layer, act.normed, tokens, config.hiddenSize());
+      matMul.run(act.normed, hiddenRow, tokens, gateUpProj[layer]);
+      pool.run(siluPhase, tokenTasks());
+      observe(Stage.SILU_MUL, layer, act.gate, tokens, config.intermediateSize());
+      matMul.run(act.gate, intermediateRow, tokens, downProj[layer]);
+      observe(Stage.FEED_FORWARD_RESIDUAL, layer, act.hidden, tokens, config.hiddenSize());
+    }
+    finalNorm();
+    observe(Stage.FINAL_NORM, -1, act.lastNormed, step.numLogits(), config.hiddenSize());
+    if (step.numLogits() > 0) {
+      matMul.run(act.lastNormed, hiddenRow, step.numLogits(), lmHead);
+    }
+    observe(Stage.LOGITS, -1, act.logits, step.numLogits(), config.vocabSize());
+  }
+
+  private int tokenTasks() {
+    return Math.ceilDiv(step.numTokens(), TOKENS_PER_TASK);
+  }
+
+  private int tasksEnd(int task) {
+    return Math.min(step.numTokens(), (task + 1) * TOKENS_PER_TASK);
+  }
+
+  private void findSequences() {
+    int[] starts = step.queryStarts();
+    for (int sequence = 0; sequence < step.numSequences(); sequence++) {
+      java.util.Arrays.fill(tokenSequences, starts[sequence], starts[sequence + 1], sequence);
+    }
+  }
+
+  private void embedTokens(int task, int worker) {
+    float[] row = embeddingRows[worker];
+    for (int token = task * TOKENS_PER_TASK; token < tasksEnd(task); token++) {
+      int id = step.tokenIds()[token];
+      kernels.widen(
+          weights.embedTokens.type(),
+          weights.embedTokens.segment(),
+          weights.embedTokens.rowOffset(id),
+          config.hiddenSize(),
+          row,
+          0);
+      MemorySegment.copy(
+          row, 0, act.hidden, FLOAT, token * rowBytes(config.hiddenSize()), config.hiddenSize());
+    }
+  }
+
+  private void norm(MemorySegment weight) {
+    normWeight = weight;
+    pool.run(normPhase, tokenTasks());
+  }
+
+  private void normTokens(int task, int worker) {
+    for (int token = task * TOKENS_PER_TASK; token < tasksEnd(task); token++) {
+      long at = token * rowBytes(config.hiddenSize());
+      kernels.rmsNorm(
+          act.hidden, at, normWeight, config.rmsNormEps(), config.hiddenSize(), act.normed, at);
+    }
+  }
+
+  private void ropeAndStoreTokens(int task, int worker) {
+    long headBytes = rowBytes(config.headDim());
+    for (int token = task * TOKENS_PER_TASK; token < tasksEnd(task); token++) {
+      int position = step.positions()[token];
+      for (int head = 0; head < config.numAttentionHeads(); head++) {
+        long at = token * rowBytes(config.queryWidth()) + head * headBytes;
+        Rotation.rotate(rotaryTable, weights.rotaryLayout, position, act.queries, at);
+      }
+      for (int head = 0; head < config.numKeyValueHeads(); head++) {
+        long at = token * rowBytes(config.keyValueWidth()) + head * headBytes;
+        Rotation.rotate(rotaryTable, weights.rotaryLayout, position, act.keys, at);
+        cache.store(layer, step.slotMapping()[token], head, act.keys, at, act.values, at);
+      }
+    }
+  }
+
+  /// All query heads that share one key/value head, for one token.
+  private void attendHead(int task, int worker) {
+    int token = task / config.numKeyValueHeads();
+    int head = task % config.numKeyValueHeads();
+    KvTile tile = cache.layer(layer);
+    AttentionState state = attentionStates[worker];
+    long queryAt =
+        token * rowBytes(config.queryWidth())
+            + (long) head * config.groupSize() * rowBytes(config.headDim());
+    int table = tokenSequences[token] * step.blockTableStride();
+    int visible = step.positions()[token] + 1;
+    state.reset();
+    for (int start = 0; start < visible; start += kvCacheSpec.blockSize()) {
+      int block = step.blockTables()[table + start / kvCacheSpec.blockSize()];
+      kernels.attendTile(
+          tile,
+          cache.keyOffset(tile, block, head),
+          cache.valueOffset(tile, block, head),
+          Math.min(kvCacheSpec.blockSize(), visible - start),
+          act.queries,
+          queryAt,
+          state);
+    }
+    for (int g = 0; g < config.groupSize(); g++) {
+      state.writeOutput(g, act.attended, queryAt + g * rowBytes(config.headDim()));
+    }
+  }
+
+  private void siluMulTokens(int task, int worker) {
+    for (int token = task * TOKENS_PER_TASK; token < tasksEnd(task); token++) {
+      long at = token * rowBytes(config.intermediateSize());
+      kernels.siluMul(act.gate, at, act.up, at, config.intermediateSize());
+    }
+  }
+
+  private void finalNorm() {
+    for (int row = 0; row < step.numLogits(); row++) {
+      kernels.rmsNorm(
+          act.hidden,
+          step.logitTokens()[row] * rowBytes(config.hiddenSize()),
+          weights.norm,
+          config.rmsNormEps(),
+          config.hiddenSize(),
+          act.lastNormed,
+          row * rowBytes(config.hiddenSize()));
+    }
+  }
+
+  @Override
+  public void sample(SamplingStep sampling, int[] nextTokenIds) {
+    requireOpen();
+    this.sampling = sampling;
+    this.nextTokenIds = nextTokenIds;
+    pool.run(samplePhase, sampling.size());
+  }
+
+  private void sampleRow(int index, int worker) {
+    if (samplers[worker] == null) {
+      samplers[worker] = new Sampler(config.vocabSize());
+      sampledRows[worker] = new float[config.vocabSize()];
+    }
+    Sampler sampler = samplers[worker];
+    float[] row = sampledRows[worker];
+    copyLogits(sampling.logitsRow(index), row);
+    int id =
+        sampler.sample(
+            row, sampling.params(index), sampling.history(index), sampling.uniform(index));
+    nextTokenIds[index] = id;
+    if (id != SamplingStep.NO_TOKEN && sampling.params(index).wantsLogprobs()) {
+      sampling.acceptLogprobs(index, sampler.logprobs(row, id, sampling.params(index).logprobs()));
+    }
+  }
+
+  @Override
+  public void copyLogits(int row, float[] logits) {
+    requireOpen();
+    java.util.Objects.checkIndex(row, limits.maxLogits());
+    MemorySegment.copy(
+        act.logits, FLOAT, row * rowBytes(config.vocabSize()), logits, 0, config.vocabSize());
+  }
+
+  private void observe(Stage stage, int layer, MemorySegment values, int rows, int width) {
+    if (probe != null && rows > 0) {
+      float[] copy = new float[rows * width];
+      MemorySegment.copy(values, FLOAT, 0, copy, 0, copy.length);
+      probe.observe(stage, layer, copy, rows, width);
+    }
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("the model is closed");
+    }
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      arena.close();
+    }
+  }
+}

@@ -1,0 +1,186 @@
+package io.cusco.llama.cpu;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+
+/// Runs the phases of a forward pass on a fixed set of threads, the caller included.
+///
+/// A phase is a number of independent tasks. Threads claim tasks one by one from a shared ticket, so
+/// a thread that the system has taken off its core delays only the task it holds, and a phase never
+/// waits for a thread that has not joined it.
+///
+/// ```
+/// ticket = phase number (32 bits) | next task (32 bits)
+///
+/// caller:  write phase, task count -> publish ticket -> claim tasks -> wait until all are done
+/// worker:  read ticket -> read phase, task count -> claim by compare-and-set -> run -> count done
+/// ```
+///
+/// A claim succeeds only if the ticket is still the one that was read, so what was read after it
+/// belongs to the same phase. Idle workers spin briefly, because the next phase of a forward pass
+/// comes within microseconds, and then park.
+///
+/// [#run] may be called by one thread at a time.
+final class WorkerPool implements AutoCloseable {
+
+  /// Work that can be divided; `run` is called once for each task, on any thread.
+  interface Phase {
+    /// @param task `0 .. numTasks - 1`
+    /// @param worker the thread's number, `0 .. numThreads - 1`: an index for scratch memory
+    void run(int task, int worker);
+  }
+
+  /// About 20 microseconds: longer than the gap between two phases, far shorter than a time slice.
+  private static final int SPINS_BEFORE_PARK = 2_000;
+
+  /// After this many spins the caller gives up its time slice to the worker it waits for.
+  private static final int SPINS_BEFORE_YIELD = 1_000;
+
+  private final Thread[] workers;
+  private final AtomicLong ticket = new AtomicLong();
+  private final AtomicInteger done = new AtomicInteger();
+  private final AtomicInteger numParked = new AtomicInteger();
+  private volatile Throwable failure;
+  private volatile boolean closed;
+  private Phase phase;
+  private int numTasks;
+
+  WorkerPool(int numThreads) {
+    workers = new Thread[numThreads - 1];
+    for (int i = 0; i < workers.length; i++) {
+      int worker = i + 1;
+      workers[i] =
+          Thread.ofPlatform()
+              .daemon()
+              .name("cusco-cpu-" + worker)
+              .unstarted(() -> workUntilClosed(worker));
+    }
+    for (Thread worker : workers) {
+      worker.start();
+    }
+  }
+
+  int numThreads() {
+    return workers.length + 1;
+  }
+
+  /// Runs all tasks of `phase` and returns when the last is done. A task's exception is thrown here,
+  /// after the other tasks have ended.
+  void run(Phase phase, int numTasks) {
+    if (closed) {
+      throw new IllegalStateException("the CPU backend's worker pool is closed");
+    }
+    if (numTasks <= 1 || workers.length == 0) {
+      for (int task = 0; task < numTasks; task++) {
+        phase.run(task, 0);
+      }
+      return;
+    }
+    this.phase = phase;
+    this.numTasks = numTasks;
+    done.set(0);
+    long first = ((ticket.get() >>> 32) + 1) << 32;
+    ticket.set(first);
+    if (numParked.get() > 0) {
+      unparkAll();
+    }
+    while (claimAndRun(0)) {}
+    int spins = 0;
+    while (done.get() < numTasks) {
+      if (++spins < SPINS_BEFORE_YIELD) {
+        Thread.onSpinWait();
+      } else {
+        Thread.yield();
+      }
+    }
+    Throwable thrown = failure;
+    if (thrown != null) {
+      failure = null;
+      throw thrown instanceof Error error
+          ? error
+          : new IllegalStateException("a CPU worker failed: " + thrown, thrown);
+    }
+  }
+
+  /// Returns false if the current phase has no task left to claim.
+  private boolean claimAndRun(int worker) {
+    long claimed = ticket.get();
+    Phase claimedPhase = phase;
+    int claimedTasks = numTasks;
+    int task = (int) claimed;
+    if (task >= claimedTasks || claimedPhase == null) {
+      return false;
+    }
+    if (ticket.compareAndSet(claimed, claimed + 1)) {
+      try {
+        claimedPhase.run(task, worker);
+      } catch (RuntimeException | Error e) {
+        failure = e;
+      } finally {
+        done.incrementAndGet();
+      }
+    }
+    return true;
+  }
+
+  private void workUntilClosed(int worker) {
+    long seen = ticket.get();
+    int spins = 0;
+    while (!closed) {
+      if (claimAndRun(worker)) {
+        spins = 0;
+        continue;
+      }
+      long now = ticket.get();
+      if (now != seen) {
+        seen = now;
+        spins = 0;
+      } else if (++spins < SPINS_BEFORE_PARK) {
+        Thread.onSpinWait();
+      } else {
+        parkUntilTicketChanges(seen);
+        spins = 0;
+      }
+    }
+  }
+
+  private void parkUntilTicketChanges(long seen) {
+    // Announce first, then look again: the caller publishes the ticket first, then looks for parked
+    // workers. One of the two sees the other.
+    numParked.incrementAndGet();
+    try {
+      while (ticket.get() == seen && !closed) {
+        LockSupport.park(this);
+      }
+    } finally {
+      numParked.decrementAndGet();
+    }
+  }
+
+  private void unparkAll() {
+    for (Thread worker : workers) {
+      LockSupport.unpark(worker);
+    }
+  }
+
+  /// Ends the workers and waits for them. Idempotent.
+  @Override
+  public void close() {
+    closed = true;
+    unparkAll();
+    boolean interrupted = false;
+    for (Thread worker : workers) {
+      while (worker.isAlive()) {
+        try {
+          worker.join();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

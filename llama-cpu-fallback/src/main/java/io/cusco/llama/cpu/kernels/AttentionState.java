@@ -1,0 +1,71 @@
+package io.cusco.llama.cpu.kernels;
+
+import io.cusco.llama.memory.NativeMemory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/// The running softmax of one token's query heads that share a key/value head: after each tile,
+/// `output[g] = sum_p exp(score[g][p] - maximum[g]) * value[p]` and
+/// `sum[g] = sum_p exp(score[g][p] - maximum[g])` over the positions seen so far.
+///
+/// Source: "Online normalizer calculation for softmax", Milakov and Gimelshein, 2018. Scratch of one
+/// worker, reused for every task.
+public final class AttentionState {
+  final int group;
+  final int headDim;
+  final int positions;
+  final int valueStride;
+
+  /// What scores are multiplied by: `1 / sqrt(headDim)`.
+  final float scale;
+
+  final float[] maximum;
+  final float[] sum;
+
+  /// `[group, positions]`, scores and then weights of the current tile.
+  final float[] weights;
+
+  /// `[group, valueStride]`.
+  final MemorySegment output;
+
+  /// The current tile widened to float32, where the cache holds float16.
+  final MemorySegment wideKeys;
+
+  final MemorySegment wideValues;
+
+  public AttentionState(int group, int headDim, int positions, int valueStride, Arena arena) {
+    this.group = group;
+    this.headDim = headDim;
+    this.positions = positions;
+    this.valueStride = valueStride;
+    scale = (float) (1 / Math.sqrt(headDim));
+    maximum = new float[group];
+    sum = new float[group];
+    weights = new float[group * positions];
+    output = floats((long) group * valueStride, arena);
+    wideKeys = floats((long) headDim * positions, arena);
+    wideValues = floats((long) positions * valueStride, arena);
+  }
+
+  private static MemorySegment floats(long count, Arena arena) {
+    return NativeMemory.allocateZeroed(count * Float.BYTES, arena);
+  }
+
+  /// Forgets the last token.
+  public void reset() {
+    Arrays.fill(maximum, Float.NEGATIVE_INFINITY);
+    Arrays.fill(sum, 0);
+    output.fill((byte) 0);
+  }
+
+  /// Writes the normalised result of head `g` of the group, `[headDim]`.
+  public void writeOutput(int g, MemorySegment out, long outOffset) {
+    float scale = 1 / sum[g];
+    for (int i = 0; i < headDim; i++) {
+      float value =
+          output.get(Layouts.FLOAT, ((long) g * valueStride + i) * Float.BYTES) * scale;
+      out.set(Layouts.FLOAT, outOffset + (long) i * Float.BYTES, value);
+    }
+  }
+}

@@ -1,0 +1,73 @@
+package io.cusco.llama.cpu.kernels;
+
+import java.nio.ByteOrder;
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorSpecies;
+
+/// The vector shapes of this machine and the conversions that every vector kernel needs.
+///
+/// Constants are static finals because the compiler turns Vector API calls into instructions only
+/// for species it knows.
+final class Lanes {
+  /// The machine's float vector; 512 bits at most, because no kernel here is laid out for more.
+  static final VectorSpecies<Float> F =
+      FloatVector.SPECIES_PREFERRED.length() > 16
+          ? FloatVector.SPECIES_512
+          : FloatVector.SPECIES_PREFERRED;
+
+  static final int L = F.length();
+
+  static final VectorSpecies<Integer> I = F.withLanes(int.class);
+
+  /// As many shorts as there are floats in [#F]; at 128 bits the upper half is not used.
+  static final VectorSpecies<Short> S =
+      VectorSpecies.of(short.class, VectorShape.forBitSize(Math.max(64, L * Short.SIZE)));
+
+  /// As many bytes as there are floats in [#F]; meant for 256 bits and more.
+  static final VectorSpecies<Byte> B =
+      VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, L * Byte.SIZE)));
+
+  /// Whether a byte vector with exactly as many lanes as [#F] exists: not at 128 bits.
+  static final boolean HAS_BYTE_LANES = L >= 8;
+
+  static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
+
+  private static final float TWO_POW_112 = 0x1p112f;
+
+  private Lanes() {}
+
+  /// Signed bytes to floats.
+  static FloatVector toFloat(ByteVector bytes) {
+    return (FloatVector) bytes.castShape(F, 0);
+  }
+
+  /// bfloat16 bits to floats: they are a float's upper half.
+  static FloatVector bf16ToFloat(ShortVector bits) {
+    return ((IntVector) bits.castShape(I, 0))
+        .lanewise(VectorOperators.LSHL, 16)
+        .reinterpretAsFloats();
+  }
+
+  /// float16 bits to floats, exact for every value, subnormals included.
+  ///
+  /// Exponent and mantissa move into a float's fields; multiplying by 2^112 corrects the exponent's
+  /// bias. Infinities and NaNs get the float's own exponent first.
+  static FloatVector f16ToFloat(ShortVector bits) {
+    IntVector wide = (IntVector) bits.castShape(I, 0);
+    IntVector sign = wide.and(0x8000).lanewise(VectorOperators.LSHL, 16);
+    IntVector magnitude = wide.and(0x7fff).lanewise(VectorOperators.LSHL, 13);
+    FloatVector value = magnitude.reinterpretAsFloats().mul(TWO_POW_112);
+    // 65536 and above can only come from the exponent of infinities and NaNs.
+    IntVector special = magnitude.or(0x7f800000);
+    return value
+        .reinterpretAsInts()
+        .blend(special, value.compare(VectorOperators.GE, 0x1p16f).cast(I))
+        .or(sign)
+        .reinterpretAsFloats();
+  }
+}

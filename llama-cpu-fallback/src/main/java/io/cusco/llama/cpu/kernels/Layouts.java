@@ -1,0 +1,18 @@
+package io.cusco.llama.cpu.kernels;
+
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/// How numbers lie in memory: checkpoints are little-endian and blocks need not be aligned;
+/// activations are the machine's own aligned floats.
+final class Layouts {
+  static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
+  static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT;
+  static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
+  static final ValueLayout.OfFloat FLOAT_LE =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  static final ValueLayout.OfShort SHORT_LE =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private Layouts() {}
+}

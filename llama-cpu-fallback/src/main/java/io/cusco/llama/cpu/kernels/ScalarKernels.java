@@ -1,0 +1,197 @@
+package io.cusco.llama.cpu.kernels;
+
+import io.cusco.llama.checkpoint.DType;
+import java.lang.foreign.MemorySegment;
+
+/// The arithmetic written for reading, and for JVMs without the Vector API.
+public final class ScalarKernels implements Kernels {
+  private static final long F = Float.BYTES;
+
+  /// Creates the kernels; they hold no state.
+  public ScalarKernels() {}
+
+  @Override
+  public String description() {
+    return "scalar";
+  }
+
+  @Override
+  public int lanes() {
+    return 4; // short inner loops over neighbouring tokens that the compiler can unroll
+  }
+
+  @Override
+  public int tileRows() {
+    return 4;
+  }
+
+  @Override
+  public void widen(
+      DType type, MemorySegment weights, long offset, int count, float[] out, int outIndex) {
+    Widening.widen(type, weights, offset, count, out, outIndex);
+  }
+
+  @Override
+  public void gemv(
+      Matrix w,
+      int rowStart,
+      int rowEnd,
+      MemorySegment x,
+      long xOffset,
+      MemorySegment out,
+      long outOffset,
+      boolean add,
+      float[] scratch) {
+    for (int row = rowStart; row < rowEnd; row++) {
+      float dot = 0;
+      for (int column = 0; column < w.columns(); column += GEMV_SCRATCH) {
+        int count = Math.min(GEMV_SCRATCH, w.columns() - column);
+        widen(w.type(), w.segment(), w.rowOffset(row) + w.type().numBytes(column), count, scratch, 0);
+        dot += dot(scratch, 0, x, xOffset + column * F, count);
+      }
+      long at = outOffset + row * F;
+      out.set(Layouts.FLOAT, at, add ? out.get(Layouts.FLOAT, at) + dot : dot);
+    }
+  }
+
+  /// Four partial sums, as a vector would keep them: a single running sum over thousands of terms
+  /// loses more digits.
+  private static float dot(float[] w, int wIndex, MemorySegment x, long xOffset, int count) {
+    float sum0 = 0;
+    float sum1 = 0;
+    float sum2 = 0;
+    float sum3 = 0;
+    int i = 0;
+    for (; i + 3 < count; i += 4) {
+      sum0 += w[wIndex + i] * x.get(Layouts.FLOAT, xOffset + i * F);
+      sum1 += w[wIndex + i + 1] * x.get(Layouts.FLOAT, xOffset + (i + 1) * F);
+      sum2 += w[wIndex + i + 2] * x.get(Layouts.FLOAT, xOffset + (i + 2) * F);
+      sum3 += w[wIndex + i + 3] * x.get(Layouts.FLOAT, xOffset + (i + 3) * F);
+    }
+    for (; i < count; i++) {
+      sum0 += w[wIndex + i] * x.get(Layouts.FLOAT, xOffset + i * F);
+    }
+    return sum0 + sum1 + (sum2 + sum3);
+  }
+
+  @Override
+  public void dots(
+      float[] w,
+      int wIndex,
+      int count,
+      MemorySegment x,
+      long xOffset,
+      long xStride,
+      int numTokens,
+      float[] sums) {
+    for (int token = 0; token < numTokens; token++) {
+      sums[token] += dot(w, wIndex, x, xOffset + token * xStride, count);
+    }
+  }
+
+  @Override
+  public void tile(
+      float[] w,
+      int wIndex,
+      int wStride,
+      int rows,
+      MemorySegment x,
+      long xOffset,
+      int vectors,
+      int count,
+      float[] c,
+      int cIndex,
+      int cStride) {
+    int tokens = vectors * lanes();
+    for (int row = 0; row < rows; row++) {
+      for (int k = 0; k < count; k++) {
+        float weight = w[wIndex + row * wStride + k];
+        long xRow = xOffset + (long) k * tokens * F;
+        for (int token = 0; token < tokens; token++) {
+          c[cIndex + row * cStride + token] += weight * x.get(Layouts.FLOAT, xRow + token * F);
+        }
+      }
+    }
+  }
+
+  @Override
+  public void rmsNorm(
+      MemorySegment x,
+      long xOffset,
+      MemorySegment weight,
+      float eps,
+      int size,
+      MemorySegment out,
+      long outOffset) {
+    double sumOfSquares = 0;
+    for (int i = 0; i < size; i++) {
+      float value = x.get(Layouts.FLOAT, xOffset + i * F);
+      sumOfSquares += (double) value * value;
+    }
+    float scale = (float) (1 / Math.sqrt(sumOfSquares / size + eps));
+    for (int i = 0; i < size; i++) {
+      float value = x.get(Layouts.FLOAT, xOffset + i * F) * scale;
+      out.set(Layouts.FLOAT, outOffset + i * F, value * weight.get(Layouts.FLOAT, i * F));
+    }
+  }
+
+  @Override
+  public void siluMul(MemorySegment gate, long gateOffset, MemorySegment up, long upOffset, int size) {
+    for (int i = 0; i < size; i++) {
+      float g = gate.get(Layouts.FLOAT, gateOffset + i * F);
+      float silu = (float) (g / (1 + Math.exp(-g)));
+      gate.set(
+          Layouts.FLOAT, gateOffset + i * F, silu * up.get(Layouts.FLOAT, upOffset + i * F));
+    }
+  }
+
+  @Override
+  public void attendTile(
+      KvTile tile,
+      long keyOffset,
+      long valueOffset,
+      int positions,
+      MemorySegment q,
+      long qOffset,
+      AttentionState state) {
+    for (int g = 0; g < state.group; g++) {
+      int at = g * state.positions;
+      float maximum = state.maximum[g];
+      for (int p = 0; p < positions; p++) {
+        float score = 0;
+        for (int d = 0; d < tile.headDim(); d++) {
+          score +=
+              q.get(Layouts.FLOAT, qOffset + ((long) g * tile.headDim() + d) * F)
+                  * element(tile.keys(), keyOffset, d * tile.positions() + p, tile.half());
+        }
+        state.weights[at + p] = score * state.scale;
+        maximum = Math.max(maximum, score * state.scale);
+      }
+      float rescale = (float) Math.exp(state.maximum[g] - maximum);
+      float sum = state.sum[g] * rescale;
+      for (int p = 0; p < positions; p++) {
+        float weight = (float) Math.exp(state.weights[at + p] - maximum);
+        state.weights[at + p] = weight;
+        sum += weight;
+      }
+      for (int d = 0; d < tile.headDim(); d++) {
+        long outAt = ((long) g * state.valueStride + d) * F;
+        float value = state.output.get(Layouts.FLOAT, outAt) * rescale;
+        for (int p = 0; p < positions; p++) {
+          value +=
+              state.weights[at + p]
+                  * element(tile.values(), valueOffset, p * tile.valueStride() + d, tile.half());
+        }
+        state.output.set(Layouts.FLOAT, outAt, value);
+      }
+      state.maximum[g] = maximum;
+      state.sum[g] = sum;
+    }
+  }
+
+  private static float element(MemorySegment segment, long offset, int index, boolean half) {
+    return half
+        ? Float.float16ToFloat(segment.get(Layouts.SHORT, offset + index * (long) Short.BYTES))
+        : segment.get(Layouts.FLOAT, offset + index * F);
+  }
+}

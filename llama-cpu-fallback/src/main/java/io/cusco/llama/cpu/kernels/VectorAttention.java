@@ -1,0 +1,157 @@
+package io.cusco.llama.cpu.kernels;
+
+import static io.cusco.llama.cpu.kernels.Lanes.F;
+import static io.cusco.llama.cpu.kernels.Lanes.L;
+import static io.cusco.llama.cpu.kernels.Lanes.LE;
+import static io.cusco.llama.cpu.kernels.Lanes.S;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/// Attention over one KV tile. Four query heads go through a tile together, so that each key and
+/// value is loaded once for them.
+final class VectorAttention {
+  private VectorAttention() {}
+
+  private static FloatVector load(MemorySegment segment, long offset) {
+    return FloatVector.fromMemorySegment(F, segment, offset, LE);
+  }
+
+  /// Widens a float16 tile, `count` a multiple of the lanes.
+  static void widen(MemorySegment half, long offset, int count, MemorySegment wide) {
+    for (int i = 0; i < count; i += L) {
+      ShortVector bits = ShortVector.fromMemorySegment(S, half, offset + i * 2L, LE);
+      Lanes.f16ToFloat(bits).intoMemorySegment(wide, i * 4L, LE);
+    }
+  }
+
+  /// Scores of four heads against `L` positions.
+  static void scores4(
+      MemorySegment q,
+      long qOffset,
+      int headDim,
+      MemorySegment keys,
+      long keyOffset,
+      int positions,
+      float[] scores,
+      int index) {
+    FloatVector sum0 = FloatVector.zero(F);
+    FloatVector sum1 = FloatVector.zero(F);
+    FloatVector sum2 = FloatVector.zero(F);
+    FloatVector sum3 = FloatVector.zero(F);
+    long head = headDim * 4L;
+    for (int d = 0; d < headDim; d++) {
+      FloatVector key = load(keys, keyOffset + (long) d * positions * 4);
+      long at = qOffset + d * 4L;
+      sum0 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at)).fma(key, sum0);
+      sum1 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + head)).fma(key, sum1);
+      sum2 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 2 * head)).fma(key, sum2);
+      sum3 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 3 * head)).fma(key, sum3);
+    }
+    sum0.intoArray(scores, index);
+    sum1.intoArray(scores, index + positions);
+    sum2.intoArray(scores, index + 2 * positions);
+    sum3.intoArray(scores, index + 3 * positions);
+  }
+
+  /// Scores of one head against `L` positions.
+  static void scores1(
+      MemorySegment q,
+      long qOffset,
+      int headDim,
+      MemorySegment keys,
+      long keyOffset,
+      int positions,
+      float[] scores,
+      int index) {
+    FloatVector sum = FloatVector.zero(F);
+    for (int d = 0; d < headDim; d++) {
+      FloatVector key = load(keys, keyOffset + (long) d * positions * 4);
+      sum = FloatVector.broadcast(F, q.get(Layouts.FLOAT, qOffset + d * 4L)).fma(key, sum);
+    }
+    sum.intoArray(scores, index);
+  }
+
+  /// Turns one head's scores into weights relative to the new maximum, and brings its running sum
+  /// up to date. Returns the factor that its earlier output has to be multiplied by.
+  static float weigh(AttentionState state, int g, int positions) {
+    float[] weights = state.weights;
+    int at = g * state.positions;
+    float maximum = state.maximum[g];
+    for (int p = 0; p < state.positions; p += L) {
+      VectorMask<Float> visible = F.indexInRange(p, positions);
+      FloatVector scores = FloatVector.fromArray(F, weights, at + p).mul(state.scale);
+      scores.intoArray(weights, at + p);
+      maximum = Math.max(maximum, scores.reduceLanes(VectorOperators.MAX, visible));
+    }
+    float sum = 0;
+    for (int p = 0; p < state.positions; p += L) {
+      VectorMask<Float> visible = F.indexInRange(p, positions);
+      FloatVector scores = FloatVector.fromArray(F, weights, at + p);
+      FloatVector weight =
+          FloatVector.zero(F).blend(VectorMath.exp(scores.sub(maximum)), visible);
+      weight.intoArray(weights, at + p);
+      sum += weight.reduceLanes(VectorOperators.ADD);
+    }
+    float rescale = (float) Math.exp(state.maximum[g] - maximum);
+    state.maximum[g] = maximum;
+    state.sum[g] = state.sum[g] * rescale + sum;
+    return rescale;
+  }
+
+  /// Adds the tile's weighted values to the output of four heads, `L` of their elements.
+  static void addValues4(
+      float[] weights,
+      int index,
+      int tilePositions,
+      int positions,
+      MemorySegment values,
+      long valueOffset,
+      int valueStride,
+      MemorySegment output,
+      long outOffset) {
+    long head = valueStride * 4L;
+    FloatVector out0 = load(output, outOffset);
+    FloatVector out1 = load(output, outOffset + head);
+    FloatVector out2 = load(output, outOffset + 2 * head);
+    FloatVector out3 = load(output, outOffset + 3 * head);
+    for (int p = 0; p < positions; p++) {
+      FloatVector value = load(values, valueOffset + p * head);
+      out0 = FloatVector.broadcast(F, weights[index + p]).fma(value, out0);
+      out1 = FloatVector.broadcast(F, weights[index + tilePositions + p]).fma(value, out1);
+      out2 = FloatVector.broadcast(F, weights[index + 2 * tilePositions + p]).fma(value, out2);
+      out3 = FloatVector.broadcast(F, weights[index + 3 * tilePositions + p]).fma(value, out3);
+    }
+    out0.intoMemorySegment(output, outOffset, LE);
+    out1.intoMemorySegment(output, outOffset + head, LE);
+    out2.intoMemorySegment(output, outOffset + 2 * head, LE);
+    out3.intoMemorySegment(output, outOffset + 3 * head, LE);
+  }
+
+  /// Adds the tile's weighted values to the output of one head, `L` of its elements.
+  static void addValues1(
+      float[] weights,
+      int index,
+      int positions,
+      MemorySegment values,
+      long valueOffset,
+      int valueStride,
+      MemorySegment output,
+      long outOffset) {
+    FloatVector out = load(output, outOffset);
+    for (int p = 0; p < positions; p++) {
+      FloatVector value = load(values, valueOffset + p * (valueStride * 4L));
+      out = FloatVector.broadcast(F, weights[index + p]).fma(value, out);
+    }
+    out.intoMemorySegment(output, outOffset, LE);
+  }
+
+  static void scale(MemorySegment output, long offset, int size, float factor) {
+    for (int i = 0; i < size; i += L) {
+      load(output, offset + i * 4L).mul(factor).intoMemorySegment(output, offset + i * 4L, LE);
+    }
+  }
+}

@@ -1,0 +1,187 @@
+package io.cusco.llama.cpu.kernels;
+
+import static io.cusco.llama.cpu.kernels.Lanes.B;
+import static io.cusco.llama.cpu.kernels.Lanes.F;
+import static io.cusco.llama.cpu.kernels.Lanes.L;
+import static io.cusco.llama.cpu.kernels.Lanes.LE;
+import static io.cusco.llama.cpu.kernels.Lanes.S;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorOperators;
+
+/// Dot products of one packed row with one vector of activations: the whole cost of decoding, so
+/// limited by how fast weights stream from memory. Rows are read one at a time in memory order;
+/// several short streams at once lose half the bandwidth.
+///
+/// Each method has one loop with its vectors in locals: what the compiler keeps in registers.
+final class VectorGemv {
+  private VectorGemv() {}
+
+  static FloatVector load(MemorySegment x, long offset) {
+    return FloatVector.fromMemorySegment(F, x, offset, LE);
+  }
+
+  static float dotF32(MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
+    FloatVector sum0 = FloatVector.zero(F);
+    FloatVector sum1 = FloatVector.zero(F);
+    FloatVector sum2 = FloatVector.zero(F);
+    FloatVector sum3 = FloatVector.zero(F);
+    int i = 0;
+    for (; i <= count - 4 * L; i += 4 * L) {
+      long at = i * 4L;
+      sum0 = load(w, wOffset + at).fma(load(x, xOffset + at), sum0);
+      sum1 = load(w, wOffset + at + 4L * L).fma(load(x, xOffset + at + 4L * L), sum1);
+      sum2 = load(w, wOffset + at + 8L * L).fma(load(x, xOffset + at + 8L * L), sum2);
+      sum3 = load(w, wOffset + at + 12L * L).fma(load(x, xOffset + at + 12L * L), sum3);
+    }
+    float sum = sum0.add(sum1).add(sum2.add(sum3)).reduceLanes(VectorOperators.ADD);
+    for (; i < count; i++) {
+      sum += w.get(Layouts.FLOAT_LE, wOffset + i * 4L) * x.get(Layouts.FLOAT, xOffset + i * 4L);
+    }
+    return sum;
+  }
+
+  static float dotBf16(MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
+    FloatVector sum0 = FloatVector.zero(F);
+    FloatVector sum1 = FloatVector.zero(F);
+    int i = 0;
+    for (; i <= count - 2 * L; i += 2 * L) {
+      ShortVector bits0 = ShortVector.fromMemorySegment(S, w, wOffset + i * 2L, LE);
+      ShortVector bits1 = ShortVector.fromMemorySegment(S, w, wOffset + (i + L) * 2L, LE);
+      sum0 = Lanes.bf16ToFloat(bits0).fma(load(x, xOffset + i * 4L), sum0);
+      sum1 = Lanes.bf16ToFloat(bits1).fma(load(x, xOffset + (i + L) * 4L), sum1);
+    }
+    float sum = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    for (; i < count; i++) {
+      float weight = Float.intBitsToFloat(w.get(Layouts.SHORT_LE, wOffset + i * 2L) << 16);
+      sum += weight * x.get(Layouts.FLOAT, xOffset + i * 4L);
+    }
+    return sum;
+  }
+
+  static float dotF16(MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
+    FloatVector sum0 = FloatVector.zero(F);
+    FloatVector sum1 = FloatVector.zero(F);
+    int i = 0;
+    for (; i <= count - 2 * L; i += 2 * L) {
+      ShortVector bits0 = ShortVector.fromMemorySegment(S, w, wOffset + i * 2L, LE);
+      ShortVector bits1 = ShortVector.fromMemorySegment(S, w, wOffset + (i + L) * 2L, LE);
+      sum0 = Lanes.f16ToFloat(bits0).fma(load(x, xOffset + i * 4L), sum0);
+      sum1 = Lanes.f16ToFloat(bits1).fma(load(x, xOffset + (i + L) * 4L), sum1);
+    }
+    float sum = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    for (; i < count; i++) {
+      float weight = Float.float16ToFloat(w.get(Layouts.SHORT_LE, wOffset + i * 2L));
+      sum += weight * x.get(Layouts.FLOAT, xOffset + i * 4L);
+    }
+    return sum;
+  }
+
+  private static FloatVector bytes(MemorySegment w, long offset) {
+    return Lanes.toFloat(ByteVector.fromMemorySegment(B, w, offset, LE));
+  }
+
+  private static float half(MemorySegment w, long offset) {
+    return Float.float16ToFloat(w.get(Layouts.SHORT_LE, offset));
+  }
+
+  /// Q8_0 at 512 bits: two vectors per block, two blocks per turn.
+  static float dotQ8_0Wide(
+      MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
+    FloatVector sum0 = FloatVector.zero(F);
+    FloatVector sum1 = FloatVector.zero(F);
+    int i = 0;
+    for (; i <= count - 64; i += 64) {
+      long block = wOffset + i / 32 * 34L;
+      long at = xOffset + i * 4L;
+      FloatVector part0 = bytes(w, block + 2).mul(load(x, at));
+      FloatVector part1 = bytes(w, block + 36).mul(load(x, at + 128));
+      part0 = bytes(w, block + 18).fma(load(x, at + 64), part0);
+      part1 = bytes(w, block + 52).fma(load(x, at + 192), part1);
+      sum0 = part0.fma(FloatVector.broadcast(F, half(w, block)), sum0);
+      sum1 = part1.fma(FloatVector.broadcast(F, half(w, block + 34)), sum1);
+    }
+    if (i < count) {
+      long block = wOffset + i / 32 * 34L;
+      long at = xOffset + i * 4L;
+      FloatVector part = bytes(w, block + 2).mul(load(x, at));
+      part = bytes(w, block + 18).fma(load(x, at + 64), part);
+      sum0 = part.fma(FloatVector.broadcast(F, half(w, block)), sum0);
+    }
+    return sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+  }
+
+  /// Q8_0 at 256 bits: four vectors per block.
+  static float dotQ8_0Narrow(
+      MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
+    FloatVector sum0 = FloatVector.zero(F);
+    FloatVector sum1 = FloatVector.zero(F);
+    for (int i = 0; i < count; i += 32) {
+      long block = wOffset + i / 32 * 34L;
+      long at = xOffset + i * 4L;
+      FloatVector d = FloatVector.broadcast(F, half(w, block));
+      FloatVector part0 = bytes(w, block + 2).mul(load(x, at));
+      FloatVector part1 = bytes(w, block + 10).mul(load(x, at + 32));
+      part0 = bytes(w, block + 18).fma(load(x, at + 64), part0);
+      part1 = bytes(w, block + 26).fma(load(x, at + 96), part1);
+      sum0 = part0.fma(d, sum0);
+      sum1 = part1.fma(d, sum1);
+    }
+    return sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+  }
+
+  /// Widened weights against one token.
+  static float dot(float[] w, int wIndex, MemorySegment x, long xOffset, int count) {
+    FloatVector sum0 = FloatVector.zero(F);
+    FloatVector sum1 = FloatVector.zero(F);
+    int i = 0;
+    for (; i <= count - 2 * L; i += 2 * L) {
+      long at = xOffset + i * 4L;
+      sum0 = FloatVector.fromArray(F, w, wIndex + i).fma(load(x, at), sum0);
+      sum1 = FloatVector.fromArray(F, w, wIndex + i + L).fma(load(x, at + 4L * L), sum1);
+    }
+    float sum = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    for (; i < count; i++) {
+      sum += w[wIndex + i] * x.get(Layouts.FLOAT, xOffset + i * 4L);
+    }
+    return sum;
+  }
+
+  /// Widened weights against four tokens `xStride` bytes apart: each weight is loaded once.
+  static void dot4(
+      float[] w,
+      int wIndex,
+      int count,
+      MemorySegment x,
+      long xOffset,
+      long xStride,
+      float[] sums,
+      int sumIndex) {
+    FloatVector sum0 = FloatVector.zero(F);
+    FloatVector sum1 = FloatVector.zero(F);
+    FloatVector sum2 = FloatVector.zero(F);
+    FloatVector sum3 = FloatVector.zero(F);
+    int i = 0;
+    for (; i <= count - L; i += L) {
+      FloatVector weight = FloatVector.fromArray(F, w, wIndex + i);
+      long at = xOffset + i * 4L;
+      sum0 = weight.fma(load(x, at), sum0);
+      sum1 = weight.fma(load(x, at + xStride), sum1);
+      sum2 = weight.fma(load(x, at + 2 * xStride), sum2);
+      sum3 = weight.fma(load(x, at + 3 * xStride), sum3);
+    }
+    sums[sumIndex] += sum0.reduceLanes(VectorOperators.ADD);
+    sums[sumIndex + 1] += sum1.reduceLanes(VectorOperators.ADD);
+    sums[sumIndex + 2] += sum2.reduceLanes(VectorOperators.ADD);
+    sums[sumIndex + 3] += sum3.reduceLanes(VectorOperators.ADD);
+    for (; i < count; i++) {
+      for (int token = 0; token < 4; token++) {
+        sums[sumIndex + token] +=
+            w[wIndex + i] * x.get(Layouts.FLOAT, xOffset + token * xStride + i * 4L);
+      }
+    }
+  }
+}

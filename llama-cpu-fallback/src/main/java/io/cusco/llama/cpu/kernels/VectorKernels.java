@@ -1,0 +1,268 @@
+package io.cusco.llama.cpu.kernels;
+
+import static io.cusco.llama.cpu.kernels.Lanes.F;
+import static io.cusco.llama.cpu.kernels.Lanes.L;
+import static io.cusco.llama.cpu.kernels.Lanes.LE;
+
+import io.cusco.llama.checkpoint.DType;
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+
+/// The arithmetic with the Vector API, at whatever width the machine has.
+public final class VectorKernels implements Kernels {
+  /// Sixteen sums fit the 32 registers of AVX-512 and NEON, eight the 16 registers of AVX2.
+  private static final int TILE_ROWS = L == 8 ? 4 : 8;
+
+  /// Creates the kernels; they hold no state.
+  public VectorKernels() {}
+
+  @Override
+  public String description() {
+    return F.vectorBitSize() + "-bit vectors";
+  }
+
+  @Override
+  public int lanes() {
+    return L;
+  }
+
+  @Override
+  public int tileRows() {
+    return TILE_ROWS;
+  }
+
+  @Override
+  public void widen(
+      DType type, MemorySegment weights, long offset, int count, float[] out, int outIndex) {
+    if (Lanes.HAS_BYTE_LANES || type.isFloat()) {
+      VectorWidening.widen(type, weights, offset, count, out, outIndex);
+    } else {
+      Widening.widen(type, weights, offset, count, out, outIndex);
+    }
+  }
+
+  @Override
+  public void gemv(
+      Matrix w,
+      int rowStart,
+      int rowEnd,
+      MemorySegment x,
+      long xOffset,
+      MemorySegment out,
+      long outOffset,
+      boolean add,
+      float[] scratch) {
+    for (int row = rowStart; row < rowEnd; row++) {
+      float dot = dotRow(w, w.rowOffset(row), x, xOffset, scratch);
+      long at = outOffset + row * 4L;
+      out.set(Layouts.FLOAT, at, add ? out.get(Layouts.FLOAT, at) + dot : dot);
+    }
+  }
+
+  private float dotRow(Matrix w, long wOffset, MemorySegment x, long xOffset, float[] scratch) {
+    MemorySegment weights = w.segment();
+    int count = w.columns();
+    return switch (w.type()) {
+      case F32 -> VectorGemv.dotF32(weights, wOffset, x, xOffset, count);
+      case F16 -> VectorGemv.dotF16(weights, wOffset, x, xOffset, count);
+      case BF16 -> VectorGemv.dotBf16(weights, wOffset, x, xOffset, count);
+      case Q8_0 -> {
+        if (L == 16) {
+          yield VectorGemv.dotQ8_0Wide(weights, wOffset, x, xOffset, count);
+        }
+        if (L == 8) {
+          yield VectorGemv.dotQ8_0Narrow(weights, wOffset, x, xOffset, count);
+        }
+        yield dotWidened(w, wOffset, x, xOffset, scratch);
+      }
+      case Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS ->
+          dotWidened(w, wOffset, x, xOffset, scratch);
+    };
+  }
+
+  /// Widens a piece of the row into the first-level cache and multiplies it from there.
+  private float dotWidened(
+      Matrix w, long wOffset, MemorySegment x, long xOffset, float[] scratch) {
+    float dot = 0;
+    for (int column = 0; column < w.columns(); column += GEMV_SCRATCH) {
+      int count = Math.min(GEMV_SCRATCH, w.columns() - column);
+      widen(w.type(), w.segment(), wOffset + w.type().numBytes(column), count, scratch, 0);
+      dot += VectorGemv.dot(scratch, 0, x, xOffset + column * 4L, count);
+    }
+    return dot;
+  }
+
+  @Override
+  public void dots(
+      float[] w,
+      int wIndex,
+      int count,
+      MemorySegment x,
+      long xOffset,
+      long xStride,
+      int numTokens,
+      float[] sums) {
+    int token = 0;
+    for (; token <= numTokens - 4; token += 4) {
+      VectorGemv.dot4(w, wIndex, count, x, xOffset + token * xStride, xStride, sums, token);
+    }
+    for (; token < numTokens; token++) {
+      sums[token] += VectorGemv.dot(w, wIndex, x, xOffset + token * xStride, count);
+    }
+  }
+
+  @Override
+  public void tile(
+      float[] w,
+      int wIndex,
+      int wStride,
+      int rows,
+      MemorySegment x,
+      long xOffset,
+      int vectors,
+      int count,
+      float[] c,
+      int cIndex,
+      int cStride) {
+    if (rows == 8 && vectors == 2) {
+      VectorGemm.tile8x2(w, wIndex, wStride, x, xOffset, count, c, cIndex, cStride);
+    } else if (rows == 4 && vectors == 2) {
+      VectorGemm.tile4x2(w, wIndex, wStride, x, xOffset, count, c, cIndex, cStride);
+    } else if (rows == 8) {
+      VectorGemm.tile8x1(w, wIndex, wStride, x, xOffset, count, c, cIndex, cStride);
+    } else {
+      for (int row = 0; row < rows; row++) {
+        for (int vector = 0; vector < vectors; vector++) {
+          VectorGemm.tile1(
+              w,
+              wIndex + row * wStride,
+              x,
+              xOffset + vector * 4L * L,
+              vectors * 4L * L,
+              count,
+              c,
+              cIndex + row * cStride + vector * L);
+        }
+      }
+    }
+  }
+
+  @Override
+  public void rmsNorm(
+      MemorySegment x,
+      long xOffset,
+      MemorySegment weight,
+      float eps,
+      int size,
+      MemorySegment out,
+      long outOffset) {
+    float sumOfSquares = VectorGemv.dotF32(x, xOffset, x, xOffset, size);
+    float scale = (float) (1 / Math.sqrt(sumOfSquares / size + eps));
+    int i = 0;
+    for (; i <= size - L; i += L) {
+      VectorGemv.load(x, xOffset + i * 4L)
+          .mul(scale)
+          .mul(VectorGemv.load(weight, i * 4L))
+          .intoMemorySegment(out, outOffset + i * 4L, LE);
+    }
+    for (; i < size; i++) {
+      float value = x.get(Layouts.FLOAT, xOffset + i * 4L) * scale;
+      out.set(Layouts.FLOAT, outOffset + i * 4L, value * weight.get(Layouts.FLOAT, i * 4L));
+    }
+  }
+
+  @Override
+  public void siluMul(
+      MemorySegment gate, long gateOffset, MemorySegment up, long upOffset, int size) {
+    int i = 0;
+    for (; i <= size - L; i += L) {
+      FloatVector g = VectorGemv.load(gate, gateOffset + i * 4L);
+      FloatVector e = VectorMath.exp(g.lanewise(VectorOperators.NEG));
+      g.div(e.add(1f))
+          .mul(VectorGemv.load(up, upOffset + i * 4L))
+          .intoMemorySegment(gate, gateOffset + i * 4L, LE);
+    }
+    for (; i < size; i++) {
+      float g = gate.get(Layouts.FLOAT, gateOffset + i * 4L);
+      float silu = (float) (g / (1 + Math.exp(-g)));
+      gate.set(
+          Layouts.FLOAT, gateOffset + i * 4L, silu * up.get(Layouts.FLOAT, upOffset + i * 4L));
+    }
+  }
+
+  @Override
+  public void attendTile(
+      KvTile tile,
+      long keyOffset,
+      long valueOffset,
+      int positions,
+      MemorySegment q,
+      long qOffset,
+      AttentionState state) {
+    MemorySegment keys = tile.keys();
+    MemorySegment values = tile.values();
+    if (tile.half()) {
+      VectorAttention.widen(keys, keyOffset, tile.headDim() * tile.positions(), state.wideKeys);
+      VectorAttention.widen(values, valueOffset, positions * tile.valueStride(), state.wideValues);
+      keys = state.wideKeys;
+      keyOffset = 0;
+      values = state.wideValues;
+      valueOffset = 0;
+    }
+    scores(tile, keys, keyOffset, q, qOffset, state);
+    for (int g = 0; g < state.group; g++) {
+      float rescale = VectorAttention.weigh(state, g, positions);
+      if (rescale != 1) {
+        VectorAttention.scale(
+            state.output, (long) g * state.valueStride * 4, state.valueStride, rescale);
+      }
+    }
+    addValues(tile, values, valueOffset, positions, state);
+  }
+
+  private static void scores(
+      KvTile tile,
+      MemorySegment keys,
+      long keyOffset,
+      MemorySegment q,
+      long qOffset,
+      AttentionState state) {
+    int headDim = tile.headDim();
+    for (int p = 0; p < tile.positions(); p += L) {
+      long key = keyOffset + p * 4L;
+      int g = 0;
+      for (; g <= state.group - 4; g += 4) {
+        long head = qOffset + (long) g * headDim * 4;
+        VectorAttention.scores4(
+            q, head, headDim, keys, key, tile.positions(), state.weights,
+            g * state.positions + p);
+      }
+      for (; g < state.group; g++) {
+        long head = qOffset + (long) g * headDim * 4;
+        VectorAttention.scores1(
+            q, head, headDim, keys, key, tile.positions(), state.weights,
+            g * state.positions + p);
+      }
+    }
+  }
+
+  private static void addValues(
+      KvTile tile, MemorySegment values, long valueOffset, int positions, AttentionState state) {
+    int stride = tile.valueStride();
+    for (int d = 0; d < stride; d += L) {
+      long value = valueOffset + d * 4L;
+      int g = 0;
+      for (; g <= state.group - 4; g += 4) {
+        VectorAttention.addValues4(
+            state.weights, g * state.positions, state.positions, positions, values, value, stride,
+            state.output, ((long) g * stride + d) * 4);
+      }
+      for (; g < state.group; g++) {
+        VectorAttention.addValues1(
+            state.weights, g * state.positions, positions, values, value, stride, state.output,
+            ((long) g * stride + d) * 4);
+      }
+    }
+  }
+}
