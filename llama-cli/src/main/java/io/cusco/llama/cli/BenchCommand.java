@@ -80,7 +80,7 @@ final class BenchCommand implements Callable<Integer> {
       names = "--repeat",
       paramLabel = "N",
       defaultValue = "5",
-      description = "Measurements per row, after one that does not count (default: ${DEFAULT-VALUE}).")
+      description = "Measurements per row, after a warm-up (default: ${DEFAULT-VALUE}).")
   private int repeat;
 
   @Mixin private RunOptions run;
@@ -110,8 +110,7 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private void checkOptions() {
-    Usage.require(
-        synthetic == null || !model.isGiven(), "--synthetic and -m exclude each other");
+    Usage.require(synthetic == null || !model.isGiven(), "--synthetic and -m exclude each other");
     Usage.require(
         synthetic == null || SyntheticShapes.all().containsKey(synthetic),
         "no shape is called '%s'; known: %s"
@@ -184,7 +183,13 @@ final class BenchCommand implements Callable<Integer> {
         }
         BenchCosts costs = new BenchCosts(config, weights, run.compute() == ComputeMode.F32);
         for (int batch : batches) {
-          rows(subject, ceilings, costs, new BenchRun(loaded, batch, promptTokens, genTokens, depth), batch, depth);
+          rows(
+              subject,
+              ceilings,
+              costs,
+              new BenchRun(loaded, batch, promptTokens, genTokens, depth),
+              batch,
+              depth);
         }
       }
     }
@@ -200,15 +205,13 @@ final class BenchCommand implements Callable<Integer> {
     double[] prefill = new double[repeat];
     double[] decode = new double[repeat];
     BenchRun.Prefill prefilled = null;
-    try (ProgressBar progress = context.progress("batch " + batch, repeat + 1)) {
-      for (int i = -1; i < repeat; i++) {
+    try (ProgressBar progress = context.progress("batch " + batch, repeat)) {
+      bench.warmUp();
+      for (int i = 0; i < repeat; i++) {
         prefilled = bench.prefill();
         bench.fillContext();
-        long decodeNanos = bench.decode();
-        if (i >= 0) {
-          prefill[i] = prefilled.nanos() / 1e9;
-          decode[i] = decodeNanos / 1e9;
-        }
+        prefill[i] = prefilled.nanos() / 1e9;
+        decode[i] = bench.decode() / 1e9;
         progress.advance();
       }
     }
@@ -235,14 +238,18 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private void printHead(BenchRow.Subject subject, Ceilings ceilings) {
-    context.err().line("%s: %s; commit %s".formatted(subject.backend(), subject.device(), subject.commit()));
+    context
+        .err()
+        .line("%s: %s; commit %s".formatted(subject.backend(), subject.device(), subject.commit()));
     if (ceilings != null) {
-      context.err().line(
-          String.format(
-              Locale.ROOT,
-              "ceilings: reading %s/s (decode), %.1f GFLOP/s of f32 (prefill)",
-              Units.bytes(ceilings.readBytesPerSecond()),
-              ceilings.flopsPerSecond() / 1e9));
+      context
+          .err()
+          .line(
+              String.format(
+                  Locale.ROOT,
+                  "ceilings: reading %s/s (decode), %.1f GFLOP/s of f32 (prefill)",
+                  Units.bytes(ceilings.readBytesPerSecond()),
+                  ceilings.flopsPerSecond() / 1e9));
     }
     context.out().line(BenchRow.header());
   }

@@ -98,7 +98,8 @@ record BenchRow(
 
   static String header() {
     return "%-24s %-6s %-8s %5s %7s %22s %11s %9s"
-        .formatted("model", "dtype", "test", "batch", "tokens", "tok/s (min..max)", "read", "ceiling");
+        .formatted(
+            "model", "dtype", "test", "batch", "tokens", "tok/s (min..max)", "read", "ceiling");
   }
 
   String toText() {

@@ -8,6 +8,8 @@ import io.cusco.llama.model.LlamaModel;
 /// Prefill: `batch` prompts of `promptTokens`, packed into steps of the model's token budget.
 /// Decode: `genTokens` steps of one token for each sequence, from `context` tokens on.
 final class BenchRun {
+  private static final long WARM_UP_NANOS = 2_000_000_000;
+
   private final LlamaModel model;
   private final int batch;
   private final int promptTokens;
@@ -37,6 +39,16 @@ final class BenchRun {
 
   /// Runs all prompts once.
   ///
+  /// Runs everything once, small models for longer: the JIT compiler wants some thousand calls.
+  void warmUp() {
+    long end = System.nanoTime() + WARM_UP_NANOS;
+    do {
+      prefill();
+      fillContext();
+      decode();
+    } while (System.nanoTime() < end);
+  }
+
   /// @return how long it took
   Prefill prefill() {
     steps = 0;
@@ -88,8 +100,7 @@ final class BenchRun {
     }
   }
 
-  private void run(
-      int firstSequence, int sequences, int position, int count, boolean wantsLogits) {
+  private void run(int firstSequence, int sequences, int position, int count, boolean wantsLogits) {
     step.fill(firstSequence, sequences, position, count, wantsLogits);
     model.forward(step);
     model.sample(step, nextTokenIds);

@@ -7,8 +7,7 @@ import io.cusco.llama.sampling.TokenHistory;
 import io.cusco.llama.sampling.TokenLogprobs;
 
 /// Steps in which `batch` sequences advance together, each over blocks of its own: sequence `s` has
-/// the blocks `s * stride .. (s + 1) * stride - 1`. Draws are
-/// greedy.
+/// the blocks `s * stride .. (s + 1) * stride - 1`. Draws are greedy.
 final class BenchStep implements StepInput, SamplingStep {
   private final int blockSize;
   private final int vocabSize;

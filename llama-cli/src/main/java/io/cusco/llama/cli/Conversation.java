@@ -22,8 +22,7 @@ final class Conversation {
   private final List<Message> turns = new ArrayList<>();
 
   /// @throws LlamaException if the checkpoint is not a chat model of a known kind
-  Conversation(
-      Llama llama, Optional<String> system, SamplingParams sampling, StopConditions stop) {
+  Conversation(Llama llama, Optional<String> system, SamplingParams sampling, StopConditions stop) {
     this.llama = llama;
     this.format =
         llama

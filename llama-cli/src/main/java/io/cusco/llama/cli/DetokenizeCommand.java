@@ -25,9 +25,9 @@ final class DetokenizeCommand implements Callable<Integer> {
     @Option(
         names = "--ids",
         paramLabel = "1,2,3",
-        converter = IdList.class,
+        converter = TokenIds.Converter.class,
         description = "The token ids.")
-    private int[] ids;
+    private TokenIds ids;
 
     @Option(names = "--jsonl", description = "Read lines {\"ids\":[...]} from stdin.")
     private boolean jsonl;
@@ -38,8 +38,7 @@ final class DetokenizeCommand implements Callable<Integer> {
 
   @Mixin private ModelOption model;
 
-  @Option(names = "--json", description = "JSON is what this command prints in any case.")
-  private boolean json;
+  @Mixin JsonOnly jsonOnly;
 
   DetokenizeCommand(CliContext context) {
     this.context = context;
@@ -49,8 +48,8 @@ final class DetokenizeCommand implements Callable<Integer> {
   public Integer call() {
     try (Checkpoint checkpoint = model.open()) {
       Tokenizer tokenizer = checkpoint.tokenizer();
-      if (source.ids != null) {
-        print(tokenizer, source.ids);
+      if (!source.jsonl) {
+        print(tokenizer, source.ids.values());
         return Main.OK;
       }
       JsonLines lines = new JsonLines(context.in());
@@ -75,9 +74,12 @@ final class DetokenizeCommand implements Callable<Integer> {
       }
       bytes.writeBytes(tokenizer.tokenBytes(id));
     }
-    context.out().line(Json.object(json -> {
-      json.writeStringProperty("text", tokenizer.decode(ids));
-      json.writeStringProperty("bytes_hex", HexFormat.of().formatHex(bytes.toByteArray()));
-    }));
+    context
+        .out()
+        .line(
+            Json.object(json -> {
+              json.writeStringProperty("text", tokenizer.decode(ids));
+              json.writeStringProperty("bytes_hex", HexFormat.of().formatHex(bytes.toByteArray()));
+            }));
   }
 }

@@ -86,8 +86,7 @@ record Diagnosis(Map<String, Object> facts, List<BackendState> backends, List<St
     firstValue(Path.of("/proc/cpuinfo"), "model name").ifPresent(cpu -> facts.put("cpu", cpu));
     facts.put("cores", Runtime.getRuntime().availableProcessors());
     // Both honour a container's limits.
-    OperatingSystemMXBean system =
-        ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+    OperatingSystemMXBean system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
     facts.put("memory_bytes", system.getTotalMemorySize());
     facts.put("free_memory_bytes", system.getFreeMemorySize());
   }
@@ -98,7 +97,8 @@ record Diagnosis(Map<String, Object> facts, List<BackendState> backends, List<St
             version -> facts.put("nvidia_driver", version),
             () -> {
               facts.put("nvidia_driver", "none found");
-              missing.add("an NVIDIA driver: needed for --backend cuda only, from nvidia.com/drivers");
+              missing.add(
+                  "an NVIDIA driver: needed for --backend cuda only, from nvidia.com/drivers");
             });
     List<String> gpus = new ArrayList<>();
     try (Stream<Path> folders = Files.list(NVIDIA_DRIVER.resolve("gpus"))) {

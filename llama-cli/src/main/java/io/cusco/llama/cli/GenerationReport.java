@@ -19,7 +19,8 @@ record GenerationReport(Generation.Result result, SamplingParams sampling, long 
       json.writeStringProperty("text", result.text());
       Json.ids(json, "ids", result.ids());
       Json.ids(json, "prompt_ids", result.promptIds());
-      json.writeStringProperty("finish_reason", result.finishReason().name().toLowerCase(Locale.ROOT));
+      json.writeStringProperty(
+          "finish_reason", result.finishReason().name().toLowerCase(Locale.ROOT));
       if (sampling.wantsLogprobs()) {
         writeLogprobs(json, result.logprobs());
       }

@@ -20,7 +20,8 @@ final class InspectCommand implements Callable<Integer> {
   @Option(
       names = "--context-length",
       paramLabel = "N",
-      description = "Positions to compute the KV cache's size for (default: as the other commands).")
+      description =
+          "Positions to compute the KV cache's size for (default: as the other commands).")
   private Integer contextLength;
 
   @Option(names = "--json", description = "Print one JSON object.")

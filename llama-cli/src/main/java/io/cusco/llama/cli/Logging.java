@@ -56,7 +56,8 @@ public final class Logging extends ContextAwareBase implements Configurator {
       IThrowableProxy thrown = event.getThrowableProxy();
       String message = event.getFormattedMessage();
       if (thrown != null) {
-        message += stackTraces ? "\n" + ThrowableProxyUtil.asString(thrown) : ": " + thrown.getMessage();
+        message +=
+            stackTraces ? "\n" + ThrowableProxyUtil.asString(thrown) : ": " + thrown.getMessage();
       }
       err.line("llama: " + message);
     }

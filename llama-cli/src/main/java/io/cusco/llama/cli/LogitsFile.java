@@ -47,8 +47,7 @@ final class LogitsFile implements AutoCloseable {
         channel.write(row);
       }
     } catch (IOException e) {
-      throw new LlamaException(
-          "cannot write %s: %s".formatted(partial, Failures.describe(e)), e);
+      throw new LlamaException("cannot write %s: %s".formatted(partial, Failures.describe(e)), e);
     }
   }
 

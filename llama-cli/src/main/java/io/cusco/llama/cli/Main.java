@@ -1,7 +1,7 @@
 package io.cusco.llama.cli;
 
-import java.io.FileInputStream;
 import java.io.FileDescriptor;
+import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -67,9 +67,7 @@ public final class Main {
       if (e instanceof OutputException output) {
         throw output;
       }
-      return e instanceof Usage.WrongUsage
-          ? usageError(context, command, e)
-          : report(context, e);
+      return e instanceof Usage.WrongUsage ? usageError(context, command, e) : report(context, e);
     });
     return line;
   }

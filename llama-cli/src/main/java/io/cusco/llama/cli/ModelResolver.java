@@ -13,13 +13,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/// Turns what `-m` names into a path: a file or folder that exists, or a reference `org/repo[:file]`
-/// into the local Hugging Face hub cache. Touches no network.
+/// Turns what `-m` names into a path: a file or folder that exists, or a reference
+/// `org/repo[:file]` into the local Hugging Face hub cache. Touches no network.
 ///
 /// ```
 /// <cache>/models--org--repo/refs/main            the revision's hash
 /// <cache>/models--org--repo/snapshots/<hash>/    the files, as links into blobs/
 /// ```
+///
 /// Source: huggingface_hub, "Understand caching".
 final class ModelResolver {
   private static final Pattern HUB_REFERENCE =
@@ -42,7 +43,8 @@ final class ModelResolver {
   Path hubCache() {
     return folder("HF_HUB_CACHE")
         .or(() -> folder("HF_HOME").map(hfHome -> hfHome.resolve("hub")))
-        .or(() -> folder("XDG_CACHE_HOME").map(cache -> cache.resolve("huggingface").resolve("hub")))
+        .or(() ->
+            folder("XDG_CACHE_HOME").map(cache -> cache.resolve("huggingface").resolve("hub")))
         .orElseGet(() -> home.resolve(".cache").resolve("huggingface").resolve("hub"));
   }
 

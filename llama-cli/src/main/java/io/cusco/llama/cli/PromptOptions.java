@@ -29,9 +29,9 @@ final class PromptOptions {
     @Option(
         names = "--ids",
         paramLabel = "1,2,3",
-        converter = IdList.class,
+        converter = TokenIds.Converter.class,
         description = "The prompt as token ids; nothing is added to them.")
-    private int[] ids;
+    private TokenIds ids;
   }
 
   @ArgGroup private Source source;
@@ -45,8 +45,8 @@ final class PromptOptions {
   Prompt read(CliContext context) {
     if (source != null && source.ids != null) {
       Usage.require(!special, "--special needs a prompt that is text, not --ids");
-      Usage.require(source.ids.length > 0, "--ids is empty");
-      return new Prompt.Ids(source.ids);
+      Usage.require(source.ids.values().length > 0, "--ids is empty");
+      return new Prompt.Ids(source.ids.values());
     }
     return new Prompt.Text(text(context), special);
   }

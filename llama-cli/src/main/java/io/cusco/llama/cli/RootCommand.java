@@ -23,7 +23,7 @@ final class RootCommand implements Runnable {
       usageHelp = true,
       scope = ScopeType.INHERIT,
       description = "Show this help.")
-  private boolean help;
+  boolean help;
 
   RootCommand(CliContext context) {
     this.context = context;
@@ -33,7 +33,7 @@ final class RootCommand implements Runnable {
       names = "--verbose",
       scope = ScopeType.INHERIT,
       description = "Say what is chosen, print timings, and stack traces of failures, on stderr.")
-  private void setVerbose(boolean verbose) {
+  void setVerbose(boolean verbose) {
     context.setVerbose(verbose);
   }
 

@@ -33,7 +33,8 @@ final class RunOptions {
       paramLabel = "MODE",
       defaultValue = "auto",
       converter = ComputeModeConverter.class,
-      description = "f32: weights widened to f32 and f32 arithmetic; auto: the fast path (default).")
+      description =
+          "f32: weights widened to f32 and f32 arithmetic; auto: the fast path (default).")
   private ComputeMode compute;
 
   String backend() {

@@ -43,7 +43,8 @@ final class SamplingOptions {
       names = "--min-p",
       paramLabel = "P",
       defaultValue = "0",
-      description = "Drop tokens less likely than P times the likeliest (default: ${DEFAULT-VALUE}).")
+      description =
+          "Drop tokens less likely than P times the likeliest (default: ${DEFAULT-VALUE}).")
   private float minP;
 
   @Option(

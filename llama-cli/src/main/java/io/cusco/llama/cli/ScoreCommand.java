@@ -17,8 +17,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "score",
     description = {
-      "Print the log-probability of every token after the first, and the perplexity:",
-      "{\"id\",\"logprobs\":[...],\"perplexity\"} per input."
+      "Print the log-probabilities of given tokens, and the perplexity.",
+      "One {\"id\",\"logprobs\":[...],\"perplexity\"} per input; the first token has none."
     },
     sortOptions = false)
 final class ScoreCommand implements Callable<Integer> {
@@ -28,9 +28,9 @@ final class ScoreCommand implements Callable<Integer> {
     @Option(
         names = "--ids",
         paramLabel = "1,2,3",
-        converter = IdList.class,
+        converter = TokenIds.Converter.class,
         description = "Token ids; nothing is added to them.")
-    private int[] ids;
+    private TokenIds ids;
 
     @Option(
         names = "--text",
@@ -66,8 +66,7 @@ final class ScoreCommand implements Callable<Integer> {
       description = "Continue each input with its N most likely tokens, past any end token.")
   private Integer greedy;
 
-  @Option(names = "--json", description = "JSON is what this command prints in any case.")
-  private boolean json;
+  @Mixin JsonOnly jsonOnly;
 
   ScoreCommand(CliContext context) {
     this.context = context;
@@ -83,7 +82,7 @@ final class ScoreCommand implements Callable<Integer> {
       if (source.jsonl) {
         scoreLines(scorer, file, progress);
       } else {
-        int[] ids = source.ids != null ? source.ids : scorer.encode(source.text);
+        int[] ids = source.ids != null ? source.ids.values() : scorer.encode(source.text);
         print("0", scorer.score(ids, greedy == null ? 0 : greedy, file));
       }
       if (file != null) {
@@ -116,18 +115,25 @@ final class ScoreCommand implements Callable<Integer> {
   }
 
   private void print(String id, Scorer.Score score) {
-    context.out().line(Json.object(o -> {
-      o.writeName("id");
-      o.writeRawValue(id);
-      Json.numbers(o, "logprobs", score.logprobs());
-      Json.number(o, "perplexity", score.perplexity());
-      score.greedy().ifPresent(continuation -> {
-        Json.ids(o, "greedy_ids", continuation.ids());
-        Json.numbers(
-            o,
-            "greedy_logprobs",
-            continuation.logprobs().stream().mapToDouble(token -> token.logprob()).toArray());
-      });
-    }));
+    context
+        .out()
+        .line(
+            Json.object(o -> {
+              o.writeName("id");
+              o.writeRawValue(id);
+              Json.numbers(o, "logprobs", score.logprobs());
+              Json.number(o, "perplexity", score.perplexity());
+              score
+                  .greedy()
+                  .ifPresent(continuation -> {
+                    Json.ids(o, "greedy_ids", continuation.ids());
+                    Json.numbers(
+                        o,
+                        "greedy_logprobs",
+                        continuation.logprobs().stream()
+                            .mapToDouble(token -> token.logprob())
+                            .toArray());
+                  });
+            }));
   }
 }

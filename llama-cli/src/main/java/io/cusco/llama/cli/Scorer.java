@@ -17,8 +17,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 
-/// Scores texts with one model, opened so that a step gives many rows of logits; [io.cusco.llama.Llama]
-/// opens models for generation, where one row per sequence is enough.
+/// Scores texts with one model, opened so that a step gives many rows of logits;
+/// [io.cusco.llama.Llama] opens models for generation, where one row per sequence is enough.
 final class Scorer implements AutoCloseable {
   /// Rows of logits per step are limited to this much memory.
   private static final long LOGITS_BYTES = 64 << 20;
@@ -55,8 +55,7 @@ final class Scorer implements AutoCloseable {
     try {
       int context = contextLength(checkpoint, contextLength);
       int rowBytes = Math.multiplyExact(checkpoint.config().vocabSize(), Float.BYTES);
-      int rows =
-          (int) Math.clamp(LOGITS_BYTES / rowBytes, 1, ModelOptions.DEFAULT_MAX_TOKENS_PER_STEP);
+      int rows = Math.clamp(LOGITS_BYTES / rowBytes, 1, ModelOptions.DEFAULT_MAX_TOKENS_PER_STEP);
       backend = Backends.open(run.backend(), run.backendOptions());
       ModelOptions options =
           new ModelOptions(
@@ -112,14 +111,16 @@ final class Scorer implements AutoCloseable {
               .formatted(ids.length, greedyTokens, contextLength));
     }
     double[] logprobs = new double[Math.max(ids.length - 1, 0)];
-    engine.score(ids, (position, logits) -> {
-      if (position < logprobs.length) {
-        logprobs[position] = logprob(logits, ids[position + 1]);
-      }
-      if (file != null) {
-        file.write(logits);
-      }
-    });
+    engine.score(
+        ids,
+        (position, logits) -> {
+          if (position < logprobs.length) {
+            logprobs[position] = logprob(logits, ids[position + 1]);
+          }
+          if (file != null) {
+            file.write(logits);
+          }
+        });
     if (greedyTokens == 0) {
       return new Score(logprobs, Optional.empty());
     }

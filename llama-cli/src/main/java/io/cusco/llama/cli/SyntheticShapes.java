@@ -39,7 +39,18 @@ final class SyntheticShapes {
       RopeScaling scaling,
       boolean tied) {
     return new LlamaConfig(
-        hidden, intermediate, layers, heads, 8, headDim, 128256, context, 1e-5f, 5e5, scaling, tied);
+        hidden,
+        intermediate,
+        layers,
+        heads,
+        8,
+        headDim,
+        128256,
+        context,
+        1e-5f,
+        5e5,
+        scaling,
+        tied);
   }
 
   private static LlamaConfig llama2(

@@ -1,9 +1,7 @@
 package io.cusco.llama.cli;
 
-/// Which of the standard streams are terminals.
-///
-/// The launcher knows this for free (`test -t`) and passes it on; asking from Java costs a native
-/// call or the console's start.
+/// Which of the standard streams are terminals, as the launcher saw: it knows for free (`test -t`),
+/// from Java it takes a native call.
 ///
 /// @param in whether stdin is one
 /// @param out whether stdout is one
@@ -15,11 +13,7 @@ record Terminals(boolean in, boolean out, boolean err) {
   static final String PROPERTY = "llama.terminals";
 
   static Terminals fromLauncher() {
-    String digits = System.getProperty(PROPERTY);
-    if (digits == null) {
-      boolean both = System.console() != null && System.console().isTerminal();
-      return new Terminals(both, both, false);
-    }
+    String digits = System.getProperty(PROPERTY, "");
     return new Terminals(digits.contains("0"), digits.contains("1"), digits.contains("2"));
   }
 }

@@ -21,9 +21,8 @@ final class TextInput {
   /// @throws LlamaException if it has none
   static int bos(Checkpoint checkpoint) {
     SpecialTokens special = checkpoint.tokenizer().specialTokens();
-    OptionalInt bos =
-        checkpoint.bosTokenId().isPresent() ? checkpoint.bosTokenId() : special.bos();
-    return bos.orElseThrow(() ->
-        new LlamaException(checkpoint.source() + ": the model has no begin-of-text token"));
+    OptionalInt bos = checkpoint.bosTokenId().isPresent() ? checkpoint.bosTokenId() : special.bos();
+    return bos.orElseThrow(
+        () -> new LlamaException(checkpoint.source() + ": the model has no begin-of-text token"));
   }
 }

@@ -1,6 +1,5 @@
 package io.cusco.llama.cli;
 
-import io.cusco.llama.LlamaException;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.cli.JsonLines.Line;
 import io.cusco.llama.tokenizer.Tokenizer;
@@ -42,8 +41,7 @@ final class TokenizeCommand implements Callable<Integer> {
       description = "Text of special tokens becomes those tokens; otherwise it stays text.")
   private boolean special;
 
-  @Option(names = "--json", description = "JSON is what this command prints in any case.")
-  private boolean json;
+  @Mixin JsonOnly jsonOnly;
 
   TokenizeCommand(CliContext context) {
     this.context = context;
@@ -55,8 +53,7 @@ final class TokenizeCommand implements Callable<Integer> {
       if (source != null && source.jsonl) {
         JsonLines lines = new JsonLines(context.in());
         for (Optional<Line> line = lines.next(); line.isPresent(); line = lines.next()) {
-          String text =
-              line.get().text().orElseThrow(() -> lines.error("\"text\" is missing"));
+          String text = line.get().text().orElseThrow(() -> lines.error("\"text\" is missing"));
           print(checkpoint, text);
         }
       } else {

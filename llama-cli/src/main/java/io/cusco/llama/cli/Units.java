@@ -6,6 +6,10 @@ import java.util.Locale;
 final class Units {
   private Units() {}
 
+  static String bytes(long numBytes) {
+    return bytes((double) numBytes);
+  }
+
   static String bytes(double bytes) {
     if (bytes < 1e6) {
       return String.format(Locale.ROOT, "%.1f kB", bytes / 1e3);
