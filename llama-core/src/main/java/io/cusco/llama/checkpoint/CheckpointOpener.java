@@ -40,6 +40,9 @@ final class CheckpointOpener {
         || Files.exists(folder.resolve(HuggingFaceCheckpoint.INDEX))) {
       return HuggingFaceCheckpoint.open(folder);
     }
+    if (Files.exists(folder.resolve(MetaCheckpoint.PARAMS))) {
+      return MetaCheckpoint.open(folder);
+    }
     throw new CheckpointException(
         "%s: no model in this folder; expected config.json with *.safetensors, or params.json with"
                 .formatted(folder)

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -19,11 +20,17 @@ public final class GgufCheckpoint extends MappedCheckpoint {
 
   private static final Pattern SPLIT_NAME = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.gguf");
 
+  private final TensorTable tensors;
   private final GgufMetadata metadata;
 
   private GgufCheckpoint(
-      Header header, WeightAssembler assembler, Arena arena, GgufMetadata metadata) {
+      Header header,
+      WeightAssembler assembler,
+      TensorTable tensors,
+      Arena arena,
+      GgufMetadata metadata) {
     super(header, assembler, arena);
+    this.tensors = tensors;
     this.metadata = metadata;
   }
 
@@ -79,21 +86,21 @@ public final class GgufCheckpoint extends MappedCheckpoint {
             metadata.findString("general.name").orElseGet(() -> fileName(source)),
             config,
             metadata.findInt("tokenizer.ggml.bos_token_id"),
-            Stream.of("eos", "eot", "eom")
-                .flatMap(kind ->
-                    metadata.findInt("tokenizer.ggml." + kind + "_token_id").stream().boxed())
-                .toList(),
-            tensors);
+            endTokenIds(metadata));
     WeightAssembler assembler =
-        new WeightAssembler(
-            source, config, tensors, TensorNames.GGUF, WeightAssembler.RequiredBiases.NONE);
-    return new GgufCheckpoint(header, assembler, arena, metadata);
+        new WeightAssembler(source, config, TensorNames.GGUF, WeightAssembler.RequiredBiases.NONE);
+    return new GgufCheckpoint(header, assembler, tensors, arena, metadata);
   }
 
   /// The header's key-value pairs, all of them.
   public GgufMetadata metadata() {
     requireOpen();
     return metadata;
+  }
+
+  @Override
+  TensorTable readTensors() {
+    return tensors;
   }
 
   @Override
@@ -104,6 +111,15 @@ public final class GgufCheckpoint extends MappedCheckpoint {
   @Override
   Optional<String> readChatTemplate() {
     return metadata.findString("tokenizer.chat_template");
+  }
+
+  /// Tokens that end a text, a turn, or a message.
+  static List<Integer> endTokenIds(GgufMetadata metadata) {
+    return Stream.of("eos", "eot", "eom")
+        .map(kind -> metadata.findInt("tokenizer.ggml." + kind + "_token_id"))
+        .flatMap(id -> id.stream().boxed())
+        .distinct()
+        .toList();
   }
 
   /// The tokenizer of a file that may hold nothing else.

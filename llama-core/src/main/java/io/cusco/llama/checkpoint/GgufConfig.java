@@ -102,7 +102,7 @@ final class GgufConfig {
     int value = metadata.findInt(key).orElse(headDim);
     if (value != headDim) {
       throw new CheckpointException(
-          "%s: %s is %d, the head size %d; they must be equal"
+          "%s: %s is %d, expected %d, the head size that follows from embedding or key length"
               .formatted(file, key, value, headDim));
     }
   }

@@ -17,32 +17,41 @@ import java.util.Set;
 /// Source: GGUF specification, "File Structure", `gguf_metadata_value_type`.
 public final class GgufMetadata {
 
-  /// Types of values, in the order of their numbers in the file.
+  /// Types of values, with their numbers in the file and their bytes; 0 where that varies.
   public enum ValueType {
-    UINT8(1),
-    INT8(1),
-    UINT16(2),
-    INT16(2),
-    UINT32(4),
-    INT32(4),
-    FLOAT32(4),
-    BOOL(1),
-    STRING(0),
-    ARRAY(0),
-    UINT64(8),
-    INT64(8),
-    FLOAT64(8);
+    UINT8(0, 1),
+    INT8(1, 1),
+    UINT16(2, 2),
+    INT16(3, 2),
+    UINT32(4, 4),
+    INT32(5, 4),
+    FLOAT32(6, 4),
+    BOOL(7, 1),
+    STRING(8, 0),
+    ARRAY(9, 0),
+    UINT64(10, 8),
+    INT64(11, 8),
+    FLOAT64(12, 8);
 
-    private static final ValueType[] BY_ID = values();
-
+    private final int id;
     private final int numBytes;
 
-    ValueType(int numBytes) {
+    ValueType(int id, int numBytes) {
+      this.id = id;
       this.numBytes = numBytes;
     }
 
     static Optional<ValueType> ofId(long id) {
-      return id >= 0 && id < BY_ID.length ? Optional.of(BY_ID[(int) id]) : Optional.empty();
+      for (ValueType type : values()) {
+        if (type.id == id) {
+          return Optional.of(type);
+        }
+      }
+      return Optional.empty();
+    }
+
+    int id() {
+      return id;
     }
 
     boolean isInteger() {
@@ -210,9 +219,7 @@ public final class GgufMetadata {
     long id = cursor.unsignedInt(what);
     return ValueType.ofId(id)
         .orElseThrow(() ->
-            new CheckpointException(
-                "%s: %s: unknown value type %d; known are 0 to %d"
-                    .formatted(file, what, id, ValueType.BY_ID.length - 1)));
+            new CheckpointException("%s: %s: unknown value type %d".formatted(file, what, id)));
   }
 
   private static void skipValues(ByteCursor cursor, ValueType type, int count, String what) {

@@ -20,18 +20,20 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
   static final String SINGLE_FILE = "model.safetensors";
   static final String INDEX = "model.safetensors.index.json";
   private static final String GENERATION_CONFIG = "generation_config.json";
-  private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
+  static final String TOKENIZER_CONFIG = "tokenizer_config.json";
   private static final String CHAT_TEMPLATE = "chat_template.jinja";
 
   /// The longest published chat templates have some 20 kB.
   private static final int MAX_TEMPLATE_BYTES = 4 << 20;
 
   private final Path folder;
+  private final TensorTable tensors;
 
   private HuggingFaceCheckpoint(
-      Path folder, Header header, WeightAssembler assembler, Arena arena) {
+      Path folder, Header header, WeightAssembler assembler, TensorTable tensors, Arena arena) {
     super(header, assembler, arena);
     this.folder = folder;
+    this.tensors = tensors;
   }
 
   /// Opens a folder and maps its weights.
@@ -61,16 +63,11 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
               modelName(folder, json),
               config,
               bosTokenId(folder, json),
-              eosTokenIds(folder, json),
-              tensors);
+              eosTokenIds(folder, json));
       WeightAssembler assembler =
           new WeightAssembler(
-              source,
-              config,
-              tensors,
-              TensorNames.HUGGING_FACE,
-              HuggingFaceConfig.requiredBiases(json));
-      return new HuggingFaceCheckpoint(folder, header, assembler, arena);
+              source, config, TensorNames.HUGGING_FACE, HuggingFaceConfig.requiredBiases(json));
+      return new HuggingFaceCheckpoint(folder, header, assembler, tensors, arena);
     } catch (RuntimeException e) {
       arena.close();
       throw e;
@@ -147,8 +144,13 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
   }
 
   @Override
+  TensorTable readTensors() {
+    return tensors;
+  }
+
+  @Override
   Tokenizer readTokenizer() {
-    return CheckpointTokenizers.ofFolder(folder);
+    return CheckpointTokenizers.ofFolder(folder, config().vocabSize());
   }
 
   /// A `chat_template.jinja` wins over `tokenizer_config.json`, as in transformers; of several

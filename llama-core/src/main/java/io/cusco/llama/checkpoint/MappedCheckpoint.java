@@ -12,7 +12,7 @@ import org.slf4j.LoggerFactory;
 /// What all formats share: the facts found when the headers were read, weights and tokenizer made
 /// on first use and kept, and one arena that ends it all.
 abstract sealed class MappedCheckpoint implements Checkpoint
-    permits GgufCheckpoint, HuggingFaceCheckpoint {
+    permits GgufCheckpoint, HuggingFaceCheckpoint, MetaCheckpoint, SyntheticCheckpoint {
   private static final Logger LOG = LoggerFactory.getLogger(MappedCheckpoint.class);
 
   /// What the headers say.
@@ -22,8 +22,7 @@ abstract sealed class MappedCheckpoint implements Checkpoint
       String modelName,
       LlamaConfig config,
       OptionalInt bosTokenId,
-      List<Integer> eosTokenIds,
-      TensorTable tensors) {
+      List<Integer> eosTokenIds) {
 
     Header {
       int vocabSize = config.vocabSize();
@@ -44,6 +43,7 @@ abstract sealed class MappedCheckpoint implements Checkpoint
   private final Header header;
   private final WeightAssembler assembler;
   private final Arena arena;
+  private TensorTable tensors;
   private LlamaWeights weights;
   private Tokenizer tokenizer;
   private boolean closed;
@@ -54,7 +54,10 @@ abstract sealed class MappedCheckpoint implements Checkpoint
     this.arena = arena;
   }
 
-  /// Reads the tokenizer; called at most once.
+  /// Finds the tensors; called at most once.
+  abstract TensorTable readTensors();
+
+  /// Reads the tokenizer; called until it succeeds.
   abstract Tokenizer readTokenizer();
 
   abstract Optional<String> readChatTemplate();
@@ -84,15 +87,22 @@ abstract sealed class MappedCheckpoint implements Checkpoint
   public final synchronized LlamaWeights weights() {
     requireOpen();
     if (weights == null) {
-      weights = assembler.assemble();
+      weights = assembler.assemble(table());
     }
     return weights;
   }
 
   @Override
-  public final List<TensorView> tensors() {
+  public final synchronized List<TensorView> tensors() {
     requireOpen();
-    return header.tensors.views();
+    return table().views();
+  }
+
+  private TensorTable table() {
+    if (tensors == null) {
+      tensors = readTensors();
+    }
+    return tensors;
   }
 
   @Override

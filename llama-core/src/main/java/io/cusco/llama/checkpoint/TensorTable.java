@@ -41,16 +41,18 @@ final class TensorTable {
     return Optional.ofNullable(byName.get(name)).map(Stored::view);
   }
 
+  /// The tensor `name`, of any shape.
+  ///
+  /// @throws CheckpointException if it is missing from `source`
+  TensorView require(String source, String name) {
+    return requireStored(source, name).view;
+  }
+
   /// The tensor `name`, whose shape must be `expected`.
   ///
   /// @throws CheckpointException if it is missing from `source` or has another shape
   TensorView require(String source, String name, long... expected) {
-    Stored stored = byName.get(name);
-    if (stored == null) {
-      throw new CheckpointException(
-          "%s: tensor %s is missing; the file is incomplete or not a Llama"
-              .formatted(source, name));
-    }
+    Stored stored = requireStored(source, name);
     if (!Arrays.equals(stored.view.shape(), expected)) {
       throw new CheckpointException(
           "tensor %s: expected %s from config, file has %s (%s)"
@@ -61,6 +63,16 @@ final class TensorTable {
                   stored.file));
     }
     return stored.view;
+  }
+
+  private Stored requireStored(String source, String name) {
+    Stored stored = byName.get(name);
+    if (stored == null) {
+      throw new CheckpointException(
+          "%s: tensor %s is missing; the file is incomplete or not a Llama"
+              .formatted(source, name));
+    }
+    return stored;
   }
 
   List<TensorView> views() {

@@ -15,37 +15,32 @@ final class WeightAssembler {
 
   private final String source;
   private final LlamaConfig config;
-  private final TensorTable tensors;
   private final TensorNames names;
   private final RequiredBiases requiredBiases;
 
   WeightAssembler(
-      String source,
-      LlamaConfig config,
-      TensorTable tensors,
-      TensorNames names,
-      RequiredBiases requiredBiases) {
+      String source, LlamaConfig config, TensorNames names, RequiredBiases requiredBiases) {
     this.source = source;
     this.config = config;
-    this.tensors = tensors;
     this.names = names;
     this.requiredBiases = requiredBiases;
   }
 
   /// @throws CheckpointException if a tensor is missing or has another shape than the config says
-  LlamaWeights assemble() {
-    TensorView embedTokens = embedding(names.embedTokens());
+  LlamaWeights assemble(TensorTable tensors) {
+    TensorView embedTokens = embedding(tensors, names.embedTokens());
     // One layer at a time, so that a config which claims 2^31 layers fails at the first absent one.
     List<LlamaWeights.Layer> layers = new ArrayList<>();
     for (int layer = 0; layer < config.numLayers(); layer++) {
-      layers.add(layer(names.layerPrefix().formatted(layer)));
+      layers.add(layer(tensors, names.layerPrefix().formatted(layer)));
     }
-    TensorView norm = vector(names.norm() + TensorNames.WEIGHT, config.hiddenSize());
-    TensorView lmHead = config.tieWordEmbeddings() ? embedTokens : embedding(names.lmHead());
+    TensorView norm = vector(tensors, names.norm() + TensorNames.WEIGHT, config.hiddenSize());
+    TensorView lmHead =
+        config.tieWordEmbeddings() ? embedTokens : embedding(tensors, names.lmHead());
     return new LlamaWeights(embedTokens, layers, norm, lmHead, names.rotaryLayout());
   }
 
-  private LlamaWeights.Layer layer(String prefix) {
+  private LlamaWeights.Layer layer(TensorTable tensors, String prefix) {
     int hidden = config.hiddenSize();
     int intermediate = config.intermediateSize();
     int query = config.queryWidth();
@@ -53,33 +48,33 @@ final class WeightAssembler {
     boolean attentionBias = requiredBiases.attention;
     boolean feedForwardBias = requiredBiases.feedForward;
     return new LlamaWeights.Layer(
-        vector(prefix + names.inputNorm() + TensorNames.WEIGHT, hidden),
-        linear(prefix + names.qProj(), query, hidden, attentionBias),
-        linear(prefix + names.kProj(), keyValue, hidden, attentionBias),
-        linear(prefix + names.vProj(), keyValue, hidden, attentionBias),
-        linear(prefix + names.oProj(), hidden, query, attentionBias),
-        vector(prefix + names.postAttentionNorm() + TensorNames.WEIGHT, hidden),
-        linear(prefix + names.gateProj(), intermediate, hidden, feedForwardBias),
-        linear(prefix + names.upProj(), intermediate, hidden, feedForwardBias),
-        linear(prefix + names.downProj(), hidden, intermediate, feedForwardBias));
+        vector(tensors, prefix + names.inputNorm() + TensorNames.WEIGHT, hidden),
+        linear(tensors, prefix + names.qProj(), query, hidden, attentionBias),
+        linear(tensors, prefix + names.kProj(), keyValue, hidden, attentionBias),
+        linear(tensors, prefix + names.vProj(), keyValue, hidden, attentionBias),
+        linear(tensors, prefix + names.oProj(), hidden, query, attentionBias),
+        vector(tensors, prefix + names.postAttentionNorm() + TensorNames.WEIGHT, hidden),
+        linear(tensors, prefix + names.gateProj(), intermediate, hidden, feedForwardBias),
+        linear(tensors, prefix + names.upProj(), intermediate, hidden, feedForwardBias),
+        linear(tensors, prefix + names.downProj(), hidden, intermediate, feedForwardBias));
   }
 
-  private TensorView embedding(String name) {
+  private TensorView embedding(TensorTable tensors, String name) {
     return tensors.require(
         source, name + TensorNames.WEIGHT, config.vocabSize(), config.hiddenSize());
   }
 
   private LlamaWeights.Linear linear(
-      String name, int outFeatures, int inFeatures, boolean biasRequired) {
+      TensorTable tensors, String name, int outFeatures, int inFeatures, boolean biasRequired) {
     TensorView weight = tensors.require(source, name + TensorNames.WEIGHT, outFeatures, inFeatures);
     String biasName = name + TensorNames.BIAS;
     if (!biasRequired && tensors.find(biasName).isEmpty()) {
       return new LlamaWeights.Linear(weight, Optional.empty());
     }
-    return new LlamaWeights.Linear(weight, Optional.of(vector(biasName, outFeatures)));
+    return new LlamaWeights.Linear(weight, Optional.of(vector(tensors, biasName, outFeatures)));
   }
 
-  private TensorView vector(String name, int length) {
+  private TensorView vector(TensorTable tensors, String name, int length) {
     TensorView vector = tensors.require(source, name, length);
     if (!vector.dtype().isFloat()) {
       throw new CheckpointException(

@@ -72,7 +72,7 @@ public final class RotaryTable {
   public static double[] inverseFrequencies(LlamaConfig config) {
     double[] frequencies = new double[config.headDim() / 2];
     for (int i = 0; i < frequencies.length; i++) {
-      double base = Math.pow(config.ropeTheta(), -2.0 * i / config.headDim());
+      double base = baseFrequency(config, i);
       frequencies[i] =
           switch (config.ropeScaling()) {
             case RopeScaling.None() -> base;
@@ -82,6 +82,21 @@ public final class RotaryTable {
           };
     }
     return frequencies;
+  }
+
+  /// What the scaling divides each pair's base frequency by, `[headDim / 2]`: the values of GGUF's
+  /// `rope_freqs.weight`.
+  public static float[] frequencyFactors(LlamaConfig config) {
+    double[] scaled = inverseFrequencies(config);
+    float[] factors = new float[scaled.length];
+    for (int i = 0; i < factors.length; i++) {
+      factors[i] = (float) (baseFrequency(config, i) / scaled[i]);
+    }
+    return factors;
+  }
+
+  private static double baseFrequency(LlamaConfig config, int pair) {
+    return Math.pow(config.ropeTheta(), -2.0 * pair / config.headDim());
   }
 
   /// Meta's `apply_scaling` (llama-models, `llama3/model.py`): wavelengths beyond the original

@@ -1,5 +1,7 @@
 package io.cusco.llama.tokenizer;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -15,7 +17,7 @@ public record SpecialTokens(
     Map<String, Integer> ids, OptionalInt bos, boolean addBos, List<Integer> endOfGeneration) {
 
   public SpecialTokens {
-    ids = java.util.Collections.unmodifiableMap(new java.util.LinkedHashMap<>(ids));
+    ids = Collections.unmodifiableMap(new LinkedHashMap<>(ids));
     endOfGeneration = List.copyOf(endOfGeneration);
   }
 

@@ -46,7 +46,7 @@ final class GgufCheckpointTest {
   /// 128,256 tokens and 280,147 merges are skipped over, not decoded.
   @Test
   void theLlama3VocabularyOpensInMilliseconds() {
-    Path path = TestData.require("tokenizers/llama3/llama32-bigvocab-F16.gguf");
+    Path path = TestData.require("tokenizers").resolve("llama3/llama32-bigvocab-F16.gguf");
     Checkpoint.open(path).close();
     long start = System.nanoTime();
     try (Checkpoint checkpoint = Checkpoint.open(path)) {

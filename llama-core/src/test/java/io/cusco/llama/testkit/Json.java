@@ -36,6 +36,11 @@ public final class Json {
     return text(file).lines().filter(line -> !line.isBlank()).map(Json::parse).toList();
   }
 
+  /// One object per line.
+  public static List<Map<String, Object>> lines(Path file) {
+    return readLines(file).stream().map(Json::object).toList();
+  }
+
   @SuppressWarnings("unchecked") // JSON objects are built with string keys below
   public static Map<String, Object> object(Object value) {
     return (Map<String, Object>) value;

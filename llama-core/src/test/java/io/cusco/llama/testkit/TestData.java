@@ -6,24 +6,26 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/// Finds the independent reference data, which is not part of the repository.
+/// Where the independent reference data lies: the folder that the system property `llama.testdata`
+/// names.
 public final class TestData {
   private TestData() {}
 
-  /// The folder that the system property `llama.testdata` names, if it exists.
   public static Optional<Path> root() {
-    return Optional.ofNullable(System.getProperty("llama.testdata"))
-        .map(Path::of)
-        .filter(Files::isDirectory);
+    String property = System.getProperty("llama.testdata", "");
+    return property.isEmpty()
+        ? Optional.empty()
+        : Optional.of(Path.of(property)).filter(Files::isDirectory);
   }
 
-  /// A file or folder below the root; skips the calling test where it is absent.
-  public static Path require(String name) {
-    Path path = root().map(root -> root.resolve(name)).orElse(Path.of(name));
+  /// A folder of the reference data; without it the test is skipped with a sentence.
+  public static Path require(String folder) {
+    Optional<Path> found = root().map(root -> root.resolve(folder)).filter(Files::isDirectory);
     assumeTrue(
-        root().isPresent() && Files.exists(path),
-        "reference data '%s' is absent; set -Dllama.testdata to the folder that holds it"
-            .formatted(name));
-    return path;
+        found.isPresent(),
+        () ->
+            "No reference data \"%s\": set -Dllama.testdata to a folder that has it."
+                .formatted(folder));
+    return found.orElseThrow();
   }
 }
