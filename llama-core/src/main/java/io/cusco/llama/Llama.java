@@ -21,6 +21,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A checkpoint opened on a backend, ready to generate: the five-line use of this library.
 ///
@@ -35,6 +37,8 @@ import java.util.OptionalInt;
 public final class Llama implements AutoCloseable {
   /// Tokens that [#generate(String)] and [#chat(List)] generate at most.
   public static final int DEFAULT_MAX_TOKENS = 256;
+
+  private static final Logger LOG = LoggerFactory.getLogger(Llama.class);
 
   private final Checkpoint checkpoint;
   private final Backend backend;
@@ -63,23 +67,35 @@ public final class Llama implements AutoCloseable {
   /// Takes over an opened checkpoint; it is closed with this object, or at once if opening fails.
   public static Llama open(Checkpoint checkpoint, LlamaOptions options) {
     Backend backend = null;
+    LlamaModel model = null;
     try {
       int contextLength = contextLength(checkpoint, options);
+      Optional<Tokenizer> tokenizer = tokenizerOf(checkpoint);
+      List<Integer> endOfGeneration = endOfGeneration(checkpoint, tokenizer);
       backend = Backends.open(options.backend(), options.backendOptions());
-      LlamaModel model =
+      model =
           backend.load(
               checkpoint.config(),
               checkpoint.weights(),
               ModelOptions.of(options.compute(), contextLength, options.maxSequences()));
-      Optional<Tokenizer> tokenizer = tokenizerOf(checkpoint);
-      Engine engine = new Engine(model, tokenizer, endOfGeneration(checkpoint, tokenizer));
+      Engine engine = new Engine(model, tokenizer, endOfGeneration);
       return new Llama(checkpoint, backend, engine, contextLength);
     } catch (RuntimeException | Error e) {
-      if (backend != null) {
-        backend.close();
-      }
-      checkpoint.close();
+      closeAll(e, model, backend, checkpoint);
       throw e;
+    }
+  }
+
+  /// Closes what was opened, in the order given, each even if one before it fails.
+  private static void closeAll(Throwable reason, AutoCloseable... opened) {
+    for (AutoCloseable each : opened) {
+      try {
+        if (each != null) {
+          each.close();
+        }
+      } catch (Exception e) {
+        reason.addSuppressed(e);
+      }
     }
   }
 
@@ -172,11 +188,13 @@ public final class Llama implements AutoCloseable {
     return engine.submit(request);
   }
 
+  /// Idempotent. Waits for the step under way, because it reads the file's mapping.
   @Override
   public void close() {
-    engine.close();
-    backend.close();
-    checkpoint.close();
+    try (checkpoint;
+        backend) {
+      engine.close();
+    }
   }
 
   private OptionalInt bosTokenId() {
@@ -206,6 +224,7 @@ public final class Llama implements AutoCloseable {
     try {
       return Optional.of(checkpoint.tokenizer());
     } catch (CheckpointException e) {
+      LOG.warn("{}: token ids only, no text: {}", checkpoint.source(), e.getMessage());
       return Optional.empty();
     }
   }

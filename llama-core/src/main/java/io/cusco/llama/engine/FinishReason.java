@@ -4,10 +4,10 @@ package io.cusco.llama.engine;
 public enum FinishReason {
   /// An end token or a stop string.
   STOP,
-  /// The token limit or the end of the context.
+  /// The token limit, or the end of the context or of the KV cache.
   LENGTH,
-  /// The caller cancelled it.
+  /// The caller cancelled it, or the engine was closed.
   CANCELLED,
-  /// It failed; the generation carries the exception.
+  /// It failed; awaiting or iterating the generation throws the failure.
   ERROR
 }

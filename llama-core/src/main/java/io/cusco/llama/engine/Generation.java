@@ -1,16 +1,25 @@
 package io.cusco.llama.engine;
 
+import io.cusco.llama.LlamaException;
 import io.cusco.llama.sampling.TokenLogprobs;
 import java.util.Iterator;
 import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedTransferQueue;
 
 /// The handle of one submitted request: iterate its text as it comes, await the result, cancel.
 ///
-/// One consumer may iterate; any thread may call the other methods. Closing a generation that has
-/// not ended cancels it.
+/// One consumer may iterate; any thread may call the other methods. Pieces that nobody reads are
+/// kept, never more than the request's token limit, so an abandoned generation holds up nobody.
+/// Closing a generation that has not ended cancels it. A thread that is interrupted while it waits
+/// here gets a [LlamaException], and the request is cancelled.
 public final class Generation implements Iterable<Generation.Piece>, AutoCloseable {
 
-  /// One step of a generation.
+  /// One token of a generation.
   ///
   /// @param tokenId the token drawn
   /// @param text the text it completes; empty while a character or a possible stop string is open
@@ -19,8 +28,8 @@ public final class Generation implements Iterable<Generation.Piece>, AutoCloseab
   /// A finished generation.
   ///
   /// @param promptIds the prompt
-  /// @param ids tokens drawn, an end token that stopped it included
-  /// @param text the text, cut before a stop string
+  /// @param ids tokens drawn, in order; an end token that stopped it is the last
+  /// @param text the text of all pieces: without end tokens, cut before a stop string
   /// @param finishReason why it ended
   /// @param logprobs one entry per token, where asked for; otherwise empty
   /// @param timings measured durations
@@ -32,32 +41,148 @@ public final class Generation implements Iterable<Generation.Piece>, AutoCloseab
       List<TokenLogprobs> logprobs,
       Timings timings) {}
 
-  /// How long a generation took.
+  /// How long a generation took; 0 for what it did not reach.
   ///
   /// @param queuedNanos from submission until the first step that held it
   /// @param timeToFirstTokenNanos from submission until its first token
   /// @param decodeNanos from its first token until its last
   public record Timings(long queuedNanos, long timeToFirstTokenNanos, long decodeNanos) {}
 
-  Generation() {}
+  /// No token has this id. Stays in the queue once it is there.
+  private static final Piece END = new Piece(-1, "");
 
-  /// The pieces as they come; blocks. Throws the failure of a request that failed.
+  private final long requestId;
+  private final Runnable askToCancel;
+  private final LinkedTransferQueue<Piece> pieces = new LinkedTransferQueue<>();
+  private final CompletableFuture<Result> outcome = new CompletableFuture<>();
+
+  Generation(long requestId, Runnable askToCancel) {
+    this.requestId = requestId;
+    this.askToCancel = askToCancel;
+  }
+
+  /// The pieces as they come; blocks. Each piece is given out once, to whichever iterator asks
+  /// first.
+  ///
+  /// @throws LlamaException from `hasNext` or `next`, if the request failed
   @Override
   public Iterator<Piece> iterator() {
-    return java.util.Collections.emptyIterator();
+    return new PieceIterator();
   }
 
-  /// Waits for the end. Throws the failure of a request that failed.
+  /// Waits for the end.
+  ///
+  /// @throws LlamaException if the request failed
   public Result await() {
-    return new Result(
-        List.of(), List.of(), "", FinishReason.ERROR, List.of(), new Timings(0, 0, 0));
+    try {
+      return outcome.get();
+    } catch (ExecutionException e) {
+      throw new LlamaException(e.getCause().getMessage(), e.getCause());
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
   }
 
-  /// Asks the engine to stop; the result has what was generated until then.
-  public void cancel() {}
+  /// The result once it is there; completes exceptionally with a [LlamaException] if the request
+  /// failed. Stages that depend on it never run on the engine thread. Cancelling the future cancels
+  /// the generation.
+  public CompletableFuture<Result> future() {
+    CompletableFuture<Result> future =
+        outcome.handleAsync((result, failure) -> {
+          if (failure != null) {
+            throw new CompletionException(failure);
+          }
+          return result;
+        });
+    CompletableFuture<Result> _ =
+        future.whenComplete((result, failure) -> {
+          if (future.isCancelled()) {
+            cancel();
+          }
+        });
+    return future;
+  }
+
+  /// Why it ended; empty while it has not.
+  public Optional<FinishReason> finishReason() {
+    return switch (outcome.state()) {
+      case RUNNING -> Optional.empty();
+      case SUCCESS -> Optional.of(outcome.resultNow().finishReason());
+      case FAILED, CANCELLED -> Optional.of(FinishReason.ERROR);
+    };
+  }
+
+  /// Asks the engine to stop at the next step; the result has what was generated until then. Does
+  /// nothing if the generation has ended.
+  public void cancel() {
+    if (!outcome.isDone()) {
+      askToCancel.run();
+    }
+  }
 
   @Override
   public void close() {
     cancel();
+  }
+
+  long requestId() {
+    return requestId;
+  }
+
+  void publish(Piece piece) {
+    pieces.add(piece);
+  }
+
+  void finish(Result result) {
+    outcome.complete(result);
+    pieces.add(END);
+  }
+
+  void fail(LlamaException failure) {
+    outcome.completeExceptionally(failure);
+    pieces.add(END);
+  }
+
+  private LlamaException interrupted(InterruptedException cause) {
+    cancel();
+    Thread.currentThread().interrupt();
+    return new LlamaException(
+        "interrupted while waiting for request %d, which is cancelled".formatted(requestId), cause);
+  }
+
+  private final class PieceIterator implements Iterator<Piece> {
+    private Optional<Piece> next = Optional.empty();
+
+    @Override
+    public boolean hasNext() {
+      if (next.isPresent()) {
+        return true;
+      }
+      Piece piece;
+      try {
+        piece = pieces.take();
+      } catch (InterruptedException e) {
+        throw interrupted(e);
+      }
+      if (piece.equals(END)) {
+        pieces.add(END);
+        if (outcome.isCompletedExceptionally()) {
+          await();
+        }
+        return false;
+      }
+      next = Optional.of(piece);
+      return true;
+    }
+
+    @Override
+    public Piece next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException("request %d has no more pieces".formatted(requestId));
+      }
+      Piece piece = next.orElseThrow();
+      next = Optional.empty();
+      return piece;
+    }
   }
 }

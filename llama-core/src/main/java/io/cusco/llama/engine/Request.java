@@ -2,6 +2,8 @@ package io.cusco.llama.engine;
 
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
+import java.util.Arrays;
+import java.util.Objects;
 
 /// One prompt to continue. Immutable.
 ///
@@ -11,6 +13,8 @@ import io.cusco.llama.sampling.StopConditions;
 public record Request(int[] promptIds, SamplingParams sampling, StopConditions stop) {
   public Request {
     promptIds = promptIds.clone();
+    Objects.requireNonNull(sampling, "sampling");
+    Objects.requireNonNull(stop, "stop");
   }
 
   @Override
@@ -21,13 +25,13 @@ public record Request(int[] promptIds, SamplingParams sampling, StopConditions s
   @Override
   public boolean equals(Object other) {
     return other instanceof Request that
-        && java.util.Arrays.equals(promptIds, that.promptIds)
+        && Arrays.equals(promptIds, that.promptIds)
         && sampling.equals(that.sampling)
         && stop.equals(that.stop);
   }
 
   @Override
   public int hashCode() {
-    return java.util.Arrays.hashCode(promptIds);
+    return Arrays.hashCode(promptIds);
   }
 }

@@ -26,7 +26,8 @@ public interface LlamaModel extends AutoCloseable {
   /// Draws one token for each entry of `sampling` from the logits of the last step and waits for
   /// the result. Vocabulary-sized data stays on the device.
   ///
-  /// @param nextTokenIds receives `sampling.size()` ids
+  /// @param nextTokenIds receives `sampling.size()` ids; [SamplingStep#NO_TOKEN] for a row from
+  ///   which nothing can be drawn
   void sample(SamplingStep sampling, int[] nextTokenIds);
 
   /// Copies one row of the last step's logits, `[vocabSize]`.

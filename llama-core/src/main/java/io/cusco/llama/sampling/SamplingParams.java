@@ -8,26 +8,27 @@ import java.util.TreeMap;
 /// temperature, top-k, top-p, min-p, then one draw.
 ///
 /// @param temperature 0 takes the most likely token; otherwise logits are divided by it
-/// @param topK keep the `topK` most likely tokens; 0 keeps all
-/// @param topP keep the smallest set of most likely tokens whose probability reaches `topP`; 1
-///   keeps all
+/// @param topK keep the `topK` most likely tokens, and all that tie with the last of them; 0 keeps
+///   all
+/// @param topP keep the smallest set of most likely tokens whose probability reaches `topP`, and
+///   all that tie with the last of them; 1 keeps all
 /// @param minP drop tokens less likely than `minP` times the most likely one; 0 keeps all
 /// @param repetitionPenalty above 1 makes tokens of the prompt and the output less likely (CTRL's
 ///   rule: positive logits are divided, negative ones multiplied); 1 does nothing
 /// @param presencePenalty subtracted once from the logit of each token of the output
 /// @param frequencyPenalty subtracted once per occurrence in the output
-/// @param logitBias added to the logits of single tokens
+/// @param logitBias added to the logits of single tokens; minus infinity bans one
 /// @param seed with the token's position it decides every draw, on every backend, in every batch
 /// @param logprobs how many alternatives to report with each token's log-probability; -1 reports
 ///   nothing
 public record SamplingParams(
-    float temperature,
+    double temperature,
     int topK,
-    float topP,
-    float minP,
-    float repetitionPenalty,
-    float presencePenalty,
-    float frequencyPenalty,
+    double topP,
+    double minP,
+    double repetitionPenalty,
+    double presencePenalty,
+    double frequencyPenalty,
     Map<Integer, Float> logitBias,
     long seed,
     int logprobs) {
@@ -56,10 +57,14 @@ public record SamplingParams(
         "frequency_penalty must be -100 .. 100",
         frequencyPenalty);
     require(
-        logprobs >= -1 && logprobs <= MAX_LOGPROBS, "logprobs must be -1 (off) .. 100", logprobs);
+        logprobs >= -1 && logprobs <= MAX_LOGPROBS,
+        "logprobs must be -1 (off) .. " + MAX_LOGPROBS,
+        logprobs);
     logitBias.forEach((id, bias) ->
         require(
-            id >= 0 && !bias.isNaN(), "logit_bias needs an id of 0 or more and a number, id", id));
+            id >= 0 && bias < Float.POSITIVE_INFINITY,
+            "logit_bias needs an id of 0 or more and a finite number (or -inf to ban it), id",
+            id));
     logitBias = java.util.Collections.unmodifiableMap(new TreeMap<>(logitBias));
   }
 
@@ -82,13 +87,13 @@ public record SamplingParams(
 
   /// Defaults: temperature 1, nothing else; seed 0.
   public static final class Builder {
-    private float temperature = 1;
+    private double temperature = 1;
     private int topK;
-    private float topP = 1;
-    private float minP;
-    private float repetitionPenalty = 1;
-    private float presencePenalty;
-    private float frequencyPenalty;
+    private double topP = 1;
+    private double minP;
+    private double repetitionPenalty = 1;
+    private double presencePenalty;
+    private double frequencyPenalty;
     private Map<Integer, Float> logitBias = Map.of();
     private long seed;
     private int logprobs = -1;
@@ -96,7 +101,7 @@ public record SamplingParams(
     private Builder() {}
 
     public Builder temperature(double value) {
-      temperature = (float) value;
+      temperature = value;
       return this;
     }
 
@@ -106,27 +111,27 @@ public record SamplingParams(
     }
 
     public Builder topP(double value) {
-      topP = (float) value;
+      topP = value;
       return this;
     }
 
     public Builder minP(double value) {
-      minP = (float) value;
+      minP = value;
       return this;
     }
 
     public Builder repetitionPenalty(double value) {
-      repetitionPenalty = (float) value;
+      repetitionPenalty = value;
       return this;
     }
 
     public Builder presencePenalty(double value) {
-      presencePenalty = (float) value;
+      presencePenalty = value;
       return this;
     }
 
     public Builder frequencyPenalty(double value) {
-      frequencyPenalty = (float) value;
+      frequencyPenalty = value;
       return this;
     }
 

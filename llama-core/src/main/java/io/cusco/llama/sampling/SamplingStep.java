@@ -6,6 +6,10 @@ package io.cusco.llama.sampling;
 /// Filled by the engine, read by [io.cusco.llama.model.LlamaModel#sample], reused from step to
 /// step.
 public interface SamplingStep {
+  /// What a backend returns for a row from which nothing can be drawn: it holds NaN or plus
+  /// infinity, or nothing above minus infinity. The engine fails that one request.
+  int NO_TOKEN = -1;
+
   /// Draws to make.
   int size();
 
@@ -17,10 +21,11 @@ public interface SamplingStep {
   /// The one random number of this draw, in `[0, 1)`; decided by seed and position only.
   double uniform(int index);
 
-  /// What came before, for the penalties.
+  /// What came before, for the penalties; empty unless [SamplingParams#usesHistory()].
   TokenHistory history(int index);
 
   /// Where the backend puts the log-probabilities of draw `index`; called only if
-  /// [SamplingParams#wantsLogprobs()].
+  /// [SamplingParams#wantsLogprobs()], and not for a row that gave [#NO_TOKEN]. Draws of different
+  /// index may be reported by different threads.
   void acceptLogprobs(int index, TokenLogprobs logprobs);
 }

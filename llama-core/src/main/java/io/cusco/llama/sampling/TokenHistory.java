@@ -23,7 +23,9 @@ public final class TokenHistory {
 
   /// Counts a token of the output.
   public void addOutput(int id) {
-    outputCounts[slotOf(id)]++;
+    // First the slot: finding it may replace the array.
+    int slot = slotOf(id);
+    outputCounts[slot]++;
   }
 
   /// Number of distinct tokens.

@@ -1,0 +1,274 @@
+package io.cusco.llama.engine;
+
+import io.cusco.llama.LlamaException;
+import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.StepLimits;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.Optional;
+import java.util.Queue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What the engine thread does: run commands, run a step, hand out what was drawn, again; park when
+/// there is nothing to compute. The only code that touches the model, the blocks and the sequences.
+final class EngineLoop implements Runnable {
+  private static final Logger LOG = LoggerFactory.getLogger(EngineLoop.class);
+
+  private final LlamaModel model;
+  private final Inbox inbox;
+  private final int vocabSize;
+  private final StepLimits limits;
+  private final BlockManager blocks;
+  private final Scheduler scheduler;
+  private final StepPlanner step;
+  private final Draws draws;
+  private final int[] nextTokenIds;
+  private final float[] logits;
+  private final Queue<ScoreTask> scores = new ArrayDeque<>();
+  private long steps;
+  private long generatedTokens;
+  private volatile EngineStats stats;
+  private volatile Optional<LlamaException> breakdown = Optional.empty();
+
+  EngineLoop(LlamaModel model, Inbox inbox) {
+    this.model = model;
+    this.inbox = inbox;
+    this.vocabSize = model.config().vocabSize();
+    this.limits = model.limits();
+    this.blocks = new BlockManager(model.kvCache());
+    this.scheduler = new Scheduler(limits, blocks);
+    this.step = new StepPlanner(limits, model.kvCache());
+    this.draws = new Draws(limits.maxLogits());
+    this.nextTokenIds = new int[limits.maxLogits()];
+    this.logits = new float[vocabSize];
+    this.stats = currentStats();
+  }
+
+  EngineStats stats() {
+    return stats;
+  }
+
+  /// What ended the thread, if it was not [Inbox#close()].
+  Optional<LlamaException> breakdown() {
+    return breakdown;
+  }
+
+  /// Command: queues a sequence.
+  void add(Sequence sequence) {
+    scheduler.add(sequence);
+  }
+
+  /// Command: ends a sequence, unless it has ended.
+  void cancel(Sequence sequence) {
+    if (scheduler.remove(sequence)) {
+      sequence.finish(FinishReason.CANCELLED);
+    }
+  }
+
+  /// Command: queues a text to score.
+  void add(ScoreTask task) {
+    scores.add(task);
+  }
+
+  @Override
+  public void run() {
+    try {
+      while (!inbox.isClosed()) {
+        inbox.runAll();
+        boolean worked = runStep();
+        stats = currentStats();
+        if (!worked) {
+          inbox.await();
+        }
+      }
+    } catch (RuntimeException | Error e) {
+      // Out of memory, a missing class, a fault in here: whoever waits must hear of it.
+      LOG.error("the engine stops", e);
+      breakdown = Optional.of(new LlamaException("the engine stopped: " + e, e));
+    } finally {
+      shutDown();
+    }
+  }
+
+  private boolean runStep() {
+    boolean scored = false;
+    ScoreTask task = scores.peek();
+    if (task != null
+        && (task.hasStarted() || blocks.reserve(task.tokens(), task.tokens().size()))) {
+      score(task);
+      scored = true;
+    }
+    // A text that waits for blocks gets them as running sequences end; new ones would take them.
+    boolean admit = scored || task == null;
+    return generate(admit) || scored;
+  }
+
+  /// One step for all sequences.
+  ///
+  /// @return whether there was anything to compute
+  private boolean generate(boolean admit) {
+    step.begin();
+    draws.begin();
+    scheduler.plan(step, draws, admit);
+    if (step.numSequences() == 0) {
+      return scheduler.numRunning() + scheduler.numWaiting() > 0;
+    }
+    try {
+      model.forward(step);
+      if (draws.size() > 0) {
+        model.sample(draws, nextTokenIds);
+      }
+    } catch (RuntimeException e) {
+      failStep(e);
+      return true;
+    }
+    steps++;
+    step.advance();
+    for (int i = 0; i < draws.size(); i++) {
+      accept(i);
+    }
+    return true;
+  }
+
+  private void accept(int draw) {
+    Sequence sequence = draws.sequence(draw);
+    int id = nextTokenIds[draw];
+    if (id < 0 || id >= vocabSize) {
+      fail(sequence, new LlamaException(whyNoToken(draw, id)));
+      return;
+    }
+    generatedTokens++;
+    try {
+      if (sequence.accept(id, draws.logprobs(draw))) {
+        scheduler.remove(sequence);
+      }
+    } catch (RuntimeException e) {
+      String message =
+          "request %d: token %d has no text: %s"
+              .formatted(sequence.generation().requestId(), id, e.getMessage());
+      fail(sequence, new LlamaException(message, e));
+    }
+  }
+
+  private void failStep(RuntimeException cause) {
+    LOG.warn(
+        "a step of {} tokens in {} sequences failed: {}",
+        step.numTokens(),
+        step.numSequences(),
+        cause.toString());
+    for (Sequence sequence : scheduler.planned()) {
+      String message =
+          "request %d: the model failed in a step of %d tokens in %d sequences: %s"
+              .formatted(
+                  sequence.generation().requestId(),
+                  step.numTokens(),
+                  step.numSequences(),
+                  cause.getMessage());
+      fail(sequence, new LlamaException(message, cause));
+    }
+  }
+
+  private void fail(Sequence sequence, LlamaException failure) {
+    scheduler.remove(sequence);
+    sequence.fail(failure);
+  }
+
+  private String whyNoToken(int draw, int id) {
+    Sequence sequence = draws.sequence(draw);
+    String where =
+        "request %d, position %d: "
+            .formatted(sequence.generation().requestId(), sequence.tokens().size());
+    model.copyLogits(draws.logitsRow(draw), logits);
+    boolean anyFinite = false;
+    for (int i = 0; i < vocabSize; i++) {
+      if (Float.isNaN(logits[i]) || logits[i] == Float.POSITIVE_INFINITY) {
+        return where
+            + "logit %d of %d is %s; the weights hold values that are not finite, or the arithmetic"
+                .formatted(i, vocabSize, logits[i])
+            + " overflowed: check the file, or use the exact compute mode";
+      }
+      anyFinite |= Float.isFinite(logits[i]);
+    }
+    if (!anyFinite) {
+      return where + "all %d logits are minus infinity: check the file".formatted(vocabSize);
+    }
+    return where
+        + "no token can be drawn from %d finite logits (got id %d); does logit_bias ban them all?"
+            .formatted(vocabSize, id);
+  }
+
+  /// One step of a text to score, alone, with logits for each of its tokens.
+  private void score(ScoreTask task) {
+    try {
+      CachedTokens tokens = task.tokens();
+      if (!task.done().isDone()) {
+        step.begin();
+        int count =
+            Math.min(tokens.numRemaining(), Math.min(limits.maxTokens(), limits.maxLogits()));
+        step.add(tokens, count, count);
+        model.forward(step);
+        steps++;
+        for (int row = 0; row < count; row++) {
+          model.copyLogits(row, logits);
+          deliver(task, tokens.numComputed() + row);
+        }
+        step.advance();
+      }
+      if (tokens.numRemaining() == 0) {
+        task.done().complete(null);
+      }
+    } catch (RuntimeException e) {
+      task.done().completeExceptionally(e);
+    }
+    if (task.done().isDone()) {
+      scores.remove();
+      blocks.release(task.tokens());
+    }
+  }
+
+  private void deliver(ScoreTask task, int position) {
+    try {
+      task.sink().accept(position, logits);
+    } catch (Error e) {
+      // The caller's code, so the caller's failure: it must not end the engine.
+      throw new LlamaException("the sink failed at position %d: %s".formatted(position, e), e);
+    }
+  }
+
+  private EngineStats currentStats() {
+    return new EngineStats(
+        scheduler.numRunning(),
+        scheduler.numWaiting(),
+        blocks.numUsed(),
+        blocks.numBlocks(),
+        scheduler.promptTokens(),
+        generatedTokens,
+        steps,
+        scheduler.preemptions());
+  }
+
+  /// Ends everything that is under way, also what came in last, and frees the model.
+  private void shutDown() {
+    inbox.close();
+    inbox.runAll();
+    List<Sequence> rest = scheduler.removeAll();
+    Optional<LlamaException> failure = breakdown;
+    for (Sequence sequence : rest) {
+      failure.ifPresentOrElse(sequence::fail, () -> sequence.finish(FinishReason.CANCELLED));
+    }
+    for (ScoreTask task : scores) {
+      blocks.release(task.tokens());
+      task.done()
+          .completeExceptionally(
+              failure.orElseGet(() -> new LlamaException("the engine was closed")));
+    }
+    scores.clear();
+    stats = currentStats();
+    try {
+      model.close();
+    } catch (RuntimeException e) {
+      LOG.error("closing the model failed", e);
+    }
+  }
+}

@@ -1,0 +1,137 @@
+package io.cusco.llama.engine;
+
+import io.cusco.llama.model.StepLimits;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.SequencedSet;
+
+/// Decides what each step computes.
+///
+/// There is no prefill phase and no decode phase: a sequence has tokens still to compute, one after
+/// each draw, many at its start, and every step has one budget of tokens.
+///
+/// 1. Running sequences come first, oldest first. If the blocks run out, the newest running
+///    sequence gives up all of its own and goes back to the head of the queue; later its prompt and
+///    what it has generated are computed again.
+/// 2. What is left of the budget goes to waiting sequences in order of arrival, each admitted once
+///    there are blocks for all of its tokens. The last one admitted may get part of its prompt in
+///    this step and the rest in later ones. No one is admitted in a step that preempted.
+///
+/// The oldest sequence always gets what it needs, so everything ends. At most one sequence, the
+/// newest, has more than one token to compute when a step begins, and no more run than the budget
+/// has tokens, so every running sequence advances in every step.
+///
+/// Owned by the engine thread. Source: the scheduler of vLLM V1.
+final class Scheduler {
+  private final BlockManager blocks;
+  private final int maxRunning;
+  private final List<Sequence> running = new ArrayList<>();
+  private final SequencedSet<Sequence> waiting = new LinkedHashSet<>();
+  private final List<Sequence> planned = new ArrayList<>();
+  private long promptTokens;
+  private long preemptions;
+
+  Scheduler(StepLimits limits, BlockManager blocks) {
+    this.blocks = blocks;
+    this.maxRunning =
+        Math.min(limits.maxSequences(), Math.min(limits.maxLogits(), limits.maxTokens()));
+  }
+
+  /// Puts a new sequence at the end of the queue.
+  void add(Sequence sequence) {
+    waiting.addLast(sequence);
+  }
+
+  /// Takes a sequence out and frees its blocks.
+  ///
+  /// @return whether it was here
+  boolean remove(Sequence sequence) {
+    blocks.release(sequence.tokens());
+    return running.remove(sequence) || waiting.remove(sequence);
+  }
+
+  /// Takes every sequence out, in order of arrival.
+  List<Sequence> removeAll() {
+    List<Sequence> all = new ArrayList<>(running);
+    all.addAll(waiting);
+    all.forEach(this::remove);
+    return all;
+  }
+
+  /// Fills the next step.
+  ///
+  /// @param admit whether waiting sequences may start
+  void plan(StepPlanner step, Draws draws, boolean admit) {
+    planned.clear();
+    boolean preempted = false;
+    for (int i = 0; i < running.size(); i++) {
+      Sequence sequence = running.get(i);
+      CachedTokens tokens = sequence.tokens();
+      int count = Math.min(tokens.numRemaining(), step.tokensLeft());
+      while (i < running.size() && !blocks.reserve(tokens, tokens.numComputed() + count)) {
+        preempt(running.removeLast());
+        preempted = true;
+      }
+      if (i < running.size()) {
+        include(sequence, count, step, draws);
+      }
+    }
+    if (admit && !preempted) {
+      admit(step, draws);
+    }
+  }
+
+  private void admit(StepPlanner step, Draws draws) {
+    while (step.tokensLeft() > 0 && running.size() < maxRunning && !waiting.isEmpty()) {
+      Sequence sequence = waiting.getFirst();
+      CachedTokens tokens = sequence.tokens();
+      if (!blocks.reserve(tokens, tokens.size())) {
+        return;
+      }
+      waiting.removeFirst();
+      running.add(sequence);
+      if (sequence.start()) {
+        promptTokens += sequence.promptLength();
+      }
+      include(sequence, Math.min(tokens.numRemaining(), step.tokensLeft()), step, draws);
+    }
+  }
+
+  /// A sequence gets logits, and a draw, when the step holds its last token.
+  private void include(Sequence sequence, int count, StepPlanner step, Draws draws) {
+    boolean reachesEnd = count == sequence.tokens().numRemaining();
+    step.add(sequence.tokens(), count, reachesEnd ? 1 : 0);
+    planned.add(sequence);
+    if (reachesEnd) {
+      draws.add(sequence);
+    }
+  }
+
+  private void preempt(Sequence sequence) {
+    blocks.release(sequence.tokens());
+    waiting.addFirst(sequence);
+    preemptions++;
+  }
+
+  /// The sequences of the step planned last.
+  List<Sequence> planned() {
+    return List.copyOf(planned);
+  }
+
+  int numRunning() {
+    return running.size();
+  }
+
+  int numWaiting() {
+    return waiting.size();
+  }
+
+  long promptTokens() {
+    return promptTokens;
+  }
+
+  long preemptions() {
+    return preemptions;
+  }
+}

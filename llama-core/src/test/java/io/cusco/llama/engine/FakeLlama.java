@@ -1,0 +1,212 @@
+package io.cusco.llama.engine;
+
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.config.RopeScaling;
+import io.cusco.llama.model.KvCacheSpec;
+import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.StepInput;
+import io.cusco.llama.model.StepLimits;
+import io.cusco.llama.sampling.Sampler;
+import io.cusco.llama.sampling.SamplingStep;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/// A model whose logits are a hash of everything before them. It keeps token ids in the slots of a
+/// paged cache, as a real one keeps keys and values, and reads the context back through the block
+/// tables: a wrong slot, position, table or a block shared by two sequences gives other tokens. It
+/// also checks every promise that [StepInput] makes.
+class FakeLlama implements LlamaModel {
+  private static final int EMPTY = -1;
+
+  private final LlamaConfig config;
+  private final StepLimits limits;
+  private final KvCacheSpec cache;
+  private final int[] slots;
+  private final float[][] logits;
+  private final float[] scratch;
+  private final Sampler sampler;
+  private int numLogits;
+  private Thread owner;
+
+  final AtomicInteger numSteps = new AtomicInteger();
+  volatile int largestStep;
+  volatile boolean closed;
+  volatile Thread closedBy;
+
+  FakeLlama(int vocabSize, StepLimits limits, KvCacheSpec cache) {
+    this.config = config(vocabSize, limits.maxContextLength());
+    this.limits = limits;
+    this.cache = cache;
+    this.slots = new int[cache.blockSize() * cache.numBlocks()];
+    Arrays.fill(slots, EMPTY);
+    this.logits = new float[limits.maxLogits()][vocabSize];
+    this.scratch = new float[vocabSize];
+    this.sampler = new Sampler(vocabSize);
+  }
+
+  private static LlamaConfig config(int vocabSize, int context) {
+    return new LlamaConfig(
+        8, 16, 1, 2, 1, 4, vocabSize, context, 1e-5f, 1e4, new RopeScaling.None(), true);
+  }
+
+  @Override
+  public LlamaConfig config() {
+    return config;
+  }
+
+  @Override
+  public KvCacheSpec kvCache() {
+    return cache;
+  }
+
+  @Override
+  public StepLimits limits() {
+    return limits;
+  }
+
+  @Override
+  public void forward(StepInput step) {
+    checkThread();
+    numSteps.incrementAndGet();
+    largestStep = Math.max(largestStep, step.numTokens());
+    check(step);
+    for (int i = 0; i < step.numTokens(); i++) {
+      slots[step.slotMapping()[i]] = step.tokenIds()[i];
+    }
+    numLogits = step.numLogits();
+    int sequence = 0;
+    for (int row = 0; row < numLogits; row++) {
+      int token = step.logitTokens()[row];
+      while (step.queryStarts()[sequence + 1] <= token) {
+        sequence++;
+      }
+      fillLogits(context(step, sequence, step.positions()[token] + 1), logits[row]);
+    }
+  }
+
+  /// The logits after `context`; the truth that tests compare with.
+  void fillLogits(int[] context, float[] row) {
+    long hash = 17;
+    for (int id : context) {
+      hash = mix(hash * 31 + id);
+    }
+    for (int id = 0; id < row.length; id++) {
+      row[id] = (mix(hash + id) >>> 40) * 0x1p-21f;
+    }
+  }
+
+  @Override
+  public void sample(SamplingStep sampling, int[] nextTokenIds) {
+    checkThread();
+    require(sampling.size() == numLogits, "draws, rows", sampling.size(), numLogits);
+    for (int i = 0; i < sampling.size(); i++) {
+      copyLogits(sampling.logitsRow(i), scratch);
+      nextTokenIds[i] =
+          sampler.sample(scratch, sampling.params(i), sampling.history(i), sampling.uniform(i));
+      if (sampling.params(i).wantsLogprobs() && nextTokenIds[i] != SamplingStep.NO_TOKEN) {
+        sampling.acceptLogprobs(
+            i, sampler.logprobs(scratch, nextTokenIds[i], sampling.params(i).logprobs()));
+      }
+    }
+  }
+
+  @Override
+  public void copyLogits(int row, float[] target) {
+    checkThread();
+    require(row < numLogits, "row, rows", row, numLogits);
+    System.arraycopy(logits[row], 0, target, 0, config.vocabSize());
+  }
+
+  @Override
+  public void close() {
+    checkThread();
+    closed = true;
+    closedBy = Thread.currentThread();
+  }
+
+  private int[] context(StepInput step, int sequence, int length) {
+    int[] context = new int[length];
+    for (int position = 0; position < length; position++) {
+      int block =
+          step.blockTables()[sequence * step.blockTableStride() + position / cache.blockSize()];
+      context[position] = slots[block * cache.blockSize() + position % cache.blockSize()];
+      require(context[position] != EMPTY, "never written: position", position);
+    }
+    return context;
+  }
+
+  private void check(StepInput step) {
+    int tokens = step.numTokens();
+    int sequences = step.numSequences();
+    require(tokens >= 1 && tokens <= limits.maxTokens(), "tokens in the step", tokens);
+    require(
+        sequences >= 1 && sequences <= limits.maxSequences(), "sequences in the step", sequences);
+    require(step.numLogits() <= limits.maxLogits(), "rows of logits", step.numLogits());
+    require(step.queryStarts()[0] == 0, "first query starts at", step.queryStarts()[0]);
+    require(step.queryStarts()[sequences] == tokens, "the last query must end at token", tokens);
+    require(step.isDecodeOnly() == (tokens == sequences), "isDecodeOnly");
+    BitSet owned = new BitSet();
+    for (int s = 0; s < sequences; s++) {
+      checkSequence(step, s, owned);
+    }
+    for (int row = 0; row < step.numLogits(); row++) {
+      int token = step.logitTokens()[row];
+      require(token < tokens, "logits of token, of", token, tokens);
+      require(row == 0 || token > step.logitTokens()[row - 1], "logit tokens must ascend");
+    }
+  }
+
+  private void checkSequence(StepInput step, int s, BitSet owned) {
+    int start = step.queryStarts()[s];
+    int end = step.queryStarts()[s + 1];
+    require(end > start, "no tokens: sequence", s);
+    int context = step.contextLengths()[s];
+    require(context <= limits.maxContextLength(), "context", context);
+    require(
+        step.positions()[end - 1] == context - 1,
+        "the last position must end the context",
+        context);
+    int table = s * step.blockTableStride();
+    int numBlocks = 0;
+    while (numBlocks < step.blockTableStride() && step.blockTables()[table + numBlocks] >= 0) {
+      int block = step.blockTables()[table + numBlocks++];
+      require(block < cache.numBlocks(), "block, of", block, cache.numBlocks());
+      require(!owned.get(block), "in two sequences: block", block);
+      owned.set(block);
+    }
+    require(numBlocks >= cache.blocksFor(context), "blocks, keys", numBlocks, context);
+    for (int i = numBlocks; i < step.blockTableStride(); i++) {
+      require(step.blockTables()[table + i] == -1, "table is padded with -1");
+    }
+    for (int i = start; i < end; i++) {
+      int position = step.positions()[i];
+      require(position == step.positions()[start] + i - start, "positions are contiguous");
+      int block = step.blockTables()[table + position / cache.blockSize()];
+      int slot = block * cache.blockSize() + position % cache.blockSize();
+      require(step.slotMapping()[i] == slot, "slot", step.slotMapping()[i]);
+      int id = step.tokenIds()[i];
+      require(id >= 0 && id < config.vocabSize(), "token id", id);
+    }
+  }
+
+  private void checkThread() {
+    if (owner == null) {
+      owner = Thread.currentThread();
+    }
+    require(owner.equals(Thread.currentThread()), "a second thread uses the model");
+    require(!closed, "the model is closed");
+  }
+
+  private static long mix(long z) {
+    z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
+    z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
+    return z ^ (z >>> 31);
+  }
+
+  private static void require(boolean holds, String what, long... values) {
+    if (!holds) {
+      throw new IllegalStateException("step is wrong: " + what + " " + Arrays.toString(values));
+    }
+  }
+}
