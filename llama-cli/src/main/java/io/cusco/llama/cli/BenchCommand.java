@@ -6,12 +6,11 @@ import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
-import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.LlamaWeights;
+import io.cusco.llama.checkpoint.SyntheticCheckpoint;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.model.LlamaModel;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -29,8 +28,7 @@ final class BenchCommand implements Callable<Integer> {
   /// Set by the launcher to the commit that it stands in.
   static final String COMMIT_PROPERTY = "llama.commit";
 
-  private static final List<DType> SYNTHETIC_TYPES =
-      List.of(DType.F32, DType.F16, DType.BF16, DType.Q8_0, DType.Q4_0, DType.Q4_K);
+  private static final String DEFAULT_SYNTHETIC_TYPE = "q8_0";
 
   private final CliContext context;
 
@@ -45,7 +43,8 @@ final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--dtype",
       paramLabel = "T",
-      description = "Type of synthetic weights: f32, f16, bf16, q8_0, q4_0, q4_k (default: q8_0).")
+      description =
+          "Type of synthetic weights: f32, f16, bf16, q8_0, q4_0, q4_k, ... (default: q8_0).")
   private String dtype;
 
   @Option(
@@ -95,31 +94,24 @@ final class BenchCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     checkOptions();
-    if (synthetic == null) {
-      try (Checkpoint checkpoint = model.open()) {
-        measure(checkpoint.modelName(), checkpoint.config(), checkpoint.weights());
-      }
-    } else {
-      LlamaConfig config = SyntheticShapes.all().get(synthetic);
-      context.err().line("llama: making random weights");
-      try (SyntheticModel made = SyntheticModel.make(config, syntheticType())) {
-        measure(synthetic, made.config(), made.weights());
-      }
+    try (Checkpoint checkpoint = open()) {
+      measure(checkpoint);
     }
     return Main.OK;
+  }
+
+  private Checkpoint open() {
+    if (synthetic == null) {
+      return model.open();
+    }
+    String type = dtype == null ? DEFAULT_SYNTHETIC_TYPE : dtype;
+    return Usage.check(() -> SyntheticCheckpoint.open(synthetic, type));
   }
 
   private void checkOptions() {
     Usage.require(synthetic == null || !model.isGiven(), "--synthetic and -m exclude each other");
     Usage.require(
-        synthetic == null || SyntheticShapes.all().containsKey(synthetic),
-        "no shape is called '%s'; known: %s"
-            .formatted(synthetic, String.join(", ", SyntheticShapes.all().keySet())));
-    Usage.require(
         synthetic != null || dtype == null, "--dtype is for --synthetic; a checkpoint has its own");
-    if (synthetic != null) {
-      syntheticType();
-    }
     Usage.require(
         promptTokens > 0 && genTokens > 0 && repeat > 0,
         "--prompt-tokens, --gen-tokens and --repeat must be 1 or more");
@@ -131,18 +123,10 @@ final class BenchCommand implements Callable<Integer> {
         "--context must be 1 or more, got " + contextTokens);
   }
 
-  private DType syntheticType() {
-    String wanted = dtype == null ? DType.Q8_0.name() : dtype.toUpperCase(Locale.ROOT);
-    return SYNTHETIC_TYPES.stream()
-        .filter(type -> type.name().equals(wanted))
-        .findFirst()
-        .orElseThrow(() ->
-            new Usage.WrongUsage(
-                "no backend here has weights of type '%s'; known: f32, f16, bf16, q8_0, q4_0, q4_k"
-                    .formatted(dtype)));
-  }
-
-  private void measure(String name, LlamaConfig config, LlamaWeights weights) {
+  private void measure(Checkpoint checkpoint) {
+    String name = synthetic == null ? checkpoint.modelName() : synthetic;
+    LlamaConfig config = checkpoint.config();
+    LlamaWeights weights = checkpoint.weights();
     int depth = contextTokens == null ? promptTokens : contextTokens;
     int length = Math.max(promptTokens, Math.addExact(depth, genTokens));
     if (length > config.maxPositionEmbeddings()) {

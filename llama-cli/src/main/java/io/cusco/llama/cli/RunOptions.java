@@ -5,7 +5,6 @@ import io.cusco.llama.LlamaOptions;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
-import io.cusco.llama.checkpoint.Checkpoint;
 import java.util.Locale;
 import java.util.OptionalInt;
 import picocli.CommandLine.Option;
@@ -49,18 +48,13 @@ final class RunOptions {
     return Usage.check(() -> new BackendOptions(optional(device), optional(threads)));
   }
 
-  /// Opens `checkpoint` for `maxSequences` concurrent sequences; it is closed with the result.
-  Llama open(Checkpoint checkpoint, OptionalInt contextLength, int maxSequences) {
-    LlamaOptions options;
-    try {
-      options =
-          Usage.check(() ->
-              new LlamaOptions(backend, backendOptions(), compute, contextLength, maxSequences));
-    } catch (RuntimeException e) {
-      checkpoint.close();
-      throw e;
-    }
-    return Llama.open(checkpoint, options);
+  /// Opens a model for `maxSequences` concurrent sequences.
+  Llama open(ModelOption model, ContextOption context, int maxSequences) {
+    LlamaOptions options =
+        Usage.check(() ->
+            new LlamaOptions(
+                backend, backendOptions(), compute, context.contextLength(), maxSequences));
+    return Llama.open(model.open(), options);
   }
 
   static OptionalInt optional(Integer value) {

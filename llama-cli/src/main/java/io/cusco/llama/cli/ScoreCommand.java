@@ -1,7 +1,6 @@
 package io.cusco.llama.cli;
 
 import io.cusco.llama.LlamaException;
-import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.cli.JsonLines.Line;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -75,8 +74,7 @@ final class ScoreCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Usage.require(greedy == null || greedy > 0, "--greedy must be 1 or more, got " + greedy);
-    Checkpoint checkpoint = model.open();
-    try (Scorer scorer = Scorer.open(checkpoint, run, contextOption.contextLength());
+    try (Scorer scorer = Scorer.open(model, contextOption, run);
         ProgressBar progress = context.progress("scoring", source.jsonl ? 0 : 1);
         LogitsFile file = logits == null ? null : LogitsFile.create(logits)) {
       if (source.jsonl) {

@@ -3,6 +3,7 @@ package io.cusco.llama.cli;
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.LlamaOptions;
 import io.cusco.llama.backend.Backend;
+import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
@@ -49,14 +50,16 @@ final class Scorer implements AutoCloseable {
     }
   }
 
-  /// Takes over `checkpoint`.
-  static Scorer open(Checkpoint checkpoint, RunOptions run, OptionalInt contextLength) {
+  static Scorer open(ModelOption model, ContextOption contextOption, RunOptions run) {
+    OptionalInt wantedContext = contextOption.contextLength();
+    BackendOptions backendOptions = run.backendOptions();
+    Checkpoint checkpoint = model.open();
     Backend backend = null;
     try {
-      int context = contextLength(checkpoint, contextLength);
+      int context = contextLength(checkpoint, wantedContext);
       int rowBytes = Math.multiplyExact(checkpoint.config().vocabSize(), Float.BYTES);
       int rows = Math.clamp(LOGITS_BYTES / rowBytes, 1, ModelOptions.DEFAULT_MAX_TOKENS_PER_STEP);
-      backend = Backends.open(run.backend(), run.backendOptions());
+      backend = Backends.open(run.backend(), backendOptions);
       ModelOptions options =
           new ModelOptions(
               run.compute(),

@@ -1,13 +1,11 @@
 package io.cusco.llama.cli;
 
+import io.cusco.llama.testkit.Json;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.JsonToken;
-import tools.jackson.core.ObjectReadContext;
 
 /// Runs commands in this process and reads what they print.
 final class Cli {
@@ -19,9 +17,8 @@ final class Cli {
       return jsonLines().getFirst();
     }
 
-    @SuppressWarnings("unchecked") // the commands print objects
     List<Map<String, Object>> jsonLines() {
-      return out.lines().map(line -> (Map<String, Object>) parse(line)).toList();
+      return out.lines().map(line -> Json.object(Json.parse(line))).toList();
     }
   }
 
@@ -36,40 +33,5 @@ final class Cli {
         Main.run(args, out, err, new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
     return new Result(
         code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
-  }
-
-  /// JSON as maps, lists, strings, longs, doubles, booleans and nulls.
-  static Object parse(String text) {
-    try (JsonParser json = Json.FACTORY.createParser(ObjectReadContext.empty(), text)) {
-      json.nextToken();
-      return value(json);
-    }
-  }
-
-  private static Object value(JsonParser json) {
-    return switch (json.currentToken()) {
-      case START_OBJECT -> {
-        Map<String, Object> object = new java.util.LinkedHashMap<>();
-        while (json.nextToken() != JsonToken.END_OBJECT) {
-          String name = json.currentName();
-          json.nextToken();
-          object.put(name, value(json));
-        }
-        yield object;
-      }
-      case START_ARRAY -> {
-        List<Object> array = new java.util.ArrayList<>();
-        while (json.nextToken() != JsonToken.END_ARRAY) {
-          array.add(value(json));
-        }
-        yield array;
-      }
-      case VALUE_STRING -> json.getString();
-      case VALUE_NUMBER_INT -> json.getLongValue();
-      case VALUE_NUMBER_FLOAT -> json.getDoubleValue();
-      case VALUE_TRUE -> true;
-      case VALUE_FALSE -> false;
-      default -> null;
-    };
   }
 }
