@@ -6,6 +6,7 @@ import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
+import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.SyntheticCheckpoint;
 import io.cusco.llama.config.LlamaConfig;
@@ -105,7 +106,9 @@ final class BenchCommand implements Callable<Integer> {
       return model.open();
     }
     String type = dtype == null ? DEFAULT_SYNTHETIC_TYPE : dtype;
-    return Usage.check(() -> SyntheticCheckpoint.open(synthetic, type));
+    Checkpoint checkpoint = Usage.check(() -> SyntheticCheckpoint.open(synthetic, type));
+    BenchCosts.requireMemory(checkpoint.config(), DType.valueOf(type.toUpperCase(Locale.ROOT)));
+    return checkpoint;
   }
 
   private void checkOptions() {

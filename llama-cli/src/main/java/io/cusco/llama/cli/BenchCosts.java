@@ -1,11 +1,14 @@
 package io.cusco.llama.cli;
 
+import com.sun.management.OperatingSystemMXBean;
+import io.cusco.llama.LlamaException;
 import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.LlamaWeights.Layer;
 import io.cusco.llama.checkpoint.LlamaWeights.Linear;
 import io.cusco.llama.checkpoint.TensorView;
 import io.cusco.llama.config.LlamaConfig;
+import java.lang.management.ManagementFactory;
 import java.util.EnumMap;
 import java.util.Locale;
 import java.util.Map;
@@ -45,6 +48,31 @@ final class BenchCosts {
             layer.upProj(),
             layer.downProj())
         .map(Linear::weight);
+  }
+
+  /// The system promises memory that it does not have, and ends the process when it is touched; so
+  /// ask before weights of type `dtype` are made.
+  ///
+  /// @throws LlamaException if this machine has not enough
+  static void requireMemory(LlamaConfig config, DType dtype) {
+    long needed = numParameters(config) / dtype.blockSize() * dtype.blockBytes();
+    long total =
+        ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
+    if (needed > total) {
+      throw new LlamaException(
+          "the weights take %s, this machine has %s; take a smaller model or type"
+              .formatted(Units.bytes(needed), Units.bytes(total)));
+    }
+  }
+
+  /// Parameters in all matrices.
+  private static long numParameters(LlamaConfig config) {
+    long hidden = config.hiddenSize();
+    long layer =
+        hidden * (2L * config.queryWidth() + 2L * config.keyValueWidth())
+            + 3L * hidden * config.intermediateSize();
+    long embeddings = hidden * config.vocabSize() * (config.tieWordEmbeddings() ? 1 : 2);
+    return embeddings + config.numLayers() * layer;
   }
 
   /// The type that most bytes of the layers have: "q8_0".
