@@ -1,0 +1,247 @@
+package io.cusco.llama.cli;
+
+import io.cusco.llama.LlamaException;
+import io.cusco.llama.backend.Backend;
+import io.cusco.llama.backend.Backends;
+import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.ModelOptions;
+import io.cusco.llama.checkpoint.Checkpoint;
+import io.cusco.llama.checkpoint.DType;
+import io.cusco.llama.checkpoint.LlamaWeights;
+import io.cusco.llama.checkpoint.SyntheticCheckpoint;
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.model.LlamaModel;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/// `llama bench`: how fast a model runs, against what the machine can do.
+@Command(
+    name = "bench",
+    description = "Measure prefill and decode, and what the machine can do at most.",
+    sortOptions = false)
+final class BenchCommand implements Callable<Integer> {
+  /// Set by the launcher to the commit that it stands in.
+  static final String COMMIT_PROPERTY = "llama.commit";
+
+  private static final String DEFAULT_SYNTHETIC_TYPE = "q8_0";
+
+  private final CliContext context;
+
+  @Mixin private ModelOption model;
+
+  @Option(
+      names = "--synthetic",
+      paramLabel = "NAME",
+      description = "Instead of -m: true shapes with random weights, such as llama-3.2-1b.")
+  private String synthetic;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "T",
+      description =
+          "Type of synthetic weights: f32, f16, bf16, q8_0, q4_0, q4_k, ... (default: q8_0).")
+  private String dtype;
+
+  @Option(
+      names = "--prompt-tokens",
+      paramLabel = "N",
+      defaultValue = "512",
+      description = "Tokens of each prompt (default: ${DEFAULT-VALUE}).")
+  private int promptTokens;
+
+  @Option(
+      names = "--gen-tokens",
+      paramLabel = "N",
+      defaultValue = "128",
+      description = "Tokens to decode for each sequence (default: ${DEFAULT-VALUE}).")
+  private int genTokens;
+
+  @Option(
+      names = "--batch",
+      paramLabel = "1,8,64",
+      split = ",",
+      defaultValue = "1",
+      description = "Sequences at a time; one prefill and one decode row each (default: 1).")
+  private int[] batches;
+
+  @Option(
+      names = "--context",
+      paramLabel = "N",
+      description = "Tokens in the cache when decoding starts (default: those of the prompt).")
+  private Integer contextTokens;
+
+  @Option(
+      names = "--repeat",
+      paramLabel = "N",
+      defaultValue = "5",
+      description = "Measurements per row, after a warm-up (default: ${DEFAULT-VALUE}).")
+  private int repeat;
+
+  @Mixin private RunOptions run;
+
+  @Option(names = "--json", description = "Print one JSON object per row.")
+  private boolean json;
+
+  BenchCommand(CliContext context) {
+    this.context = context;
+  }
+
+  @Override
+  public Integer call() {
+    checkOptions();
+    try (Checkpoint checkpoint = open()) {
+      measure(checkpoint);
+    }
+    return Main.OK;
+  }
+
+  private Checkpoint open() {
+    if (synthetic == null) {
+      return model.open();
+    }
+    String type = dtype == null ? DEFAULT_SYNTHETIC_TYPE : dtype;
+    Checkpoint checkpoint = Usage.check(() -> SyntheticCheckpoint.open(synthetic, type));
+    BenchCosts.requireMemory(checkpoint.config(), DType.valueOf(type.toUpperCase(Locale.ROOT)));
+    return checkpoint;
+  }
+
+  private void checkOptions() {
+    Usage.require(synthetic == null || !model.isGiven(), "--synthetic and -m exclude each other");
+    Usage.require(
+        synthetic != null || dtype == null, "--dtype is for --synthetic; a checkpoint has its own");
+    Usage.require(
+        promptTokens > 0 && genTokens > 0 && repeat > 0,
+        "--prompt-tokens, --gen-tokens and --repeat must be 1 or more");
+    Usage.require(
+        batches.length > 0 && Arrays.stream(batches).allMatch(b -> b > 0),
+        "--batch needs numbers of 1 or more");
+    Usage.require(
+        contextTokens == null || contextTokens > 0,
+        "--context must be 1 or more, got " + contextTokens);
+  }
+
+  private void measure(Checkpoint checkpoint) {
+    String name = synthetic == null ? checkpoint.modelName() : synthetic;
+    LlamaConfig config = checkpoint.config();
+    LlamaWeights weights = checkpoint.weights();
+    int depth = contextTokens == null ? promptTokens : contextTokens;
+    int length = Math.max(promptTokens, Math.addExact(depth, genTokens));
+    if (length > config.maxPositionEmbeddings()) {
+      throw new LlamaException(
+          "%s has %d positions; the prompt, or the context and the tokens to decode, need %d"
+              .formatted(name, config.maxPositionEmbeddings(), length));
+    }
+    int maxBatch = Arrays.stream(batches).max().orElseThrow();
+    int blockSize = ModelOptions.DEFAULT_KV_BLOCK_SIZE;
+    ModelOptions options =
+        new ModelOptions(
+            run.compute(),
+            length,
+            Math.max(ModelOptions.DEFAULT_MAX_TOKENS_PER_STEP, maxBatch),
+            maxBatch,
+            maxBatch,
+            blockSize,
+            OptionalInt.of(Math.multiplyExact(maxBatch, Math.ceilDiv(length, blockSize))),
+            Optional.empty());
+    try (Backend backend = Backends.open(run.backend(), run.backendOptions())) {
+      long start = System.nanoTime();
+      try (LlamaModel loaded = backend.load(config, weights, options)) {
+        double loadMillis = (System.nanoTime() - start) / 1e6;
+        BenchRow.Subject subject =
+            new BenchRow.Subject(
+                name,
+                BenchCosts.mainType(weights),
+                backend.name(),
+                backend.device(),
+                backend.threads(),
+                loadMillis,
+                System.getProperty(COMMIT_PROPERTY, "unknown"));
+        // Host probes say nothing about another device.
+        Ceilings ceilings =
+            backend.name().equals("cpu") ? Ceilings.measure(backend.threads()) : null;
+        if (!json) {
+          printHead(subject, ceilings);
+        }
+        BenchCosts costs = new BenchCosts(config, weights, run.compute() == ComputeMode.F32);
+        for (int batch : batches) {
+          rows(
+              subject,
+              ceilings,
+              costs,
+              new BenchRun(loaded, batch, promptTokens, genTokens, depth),
+              batch,
+              depth);
+        }
+      }
+    }
+  }
+
+  private void rows(
+      BenchRow.Subject subject,
+      Ceilings ceilings,
+      BenchCosts costs,
+      BenchRun bench,
+      int batch,
+      int depth) {
+    double[] prefill = new double[repeat];
+    double[] decode = new double[repeat];
+    BenchRun.Prefill prefilled = null;
+    try (ProgressBar progress = context.progress("batch " + batch, repeat)) {
+      bench.warmUp();
+      for (int i = 0; i < repeat; i++) {
+        prefilled = bench.prefill();
+        bench.fillContext();
+        prefill[i] = prefilled.nanos() / 1e9;
+        decode[i] = bench.decode() / 1e9;
+        progress.advance();
+      }
+    }
+    print(
+        new BenchRow(
+            subject,
+            "prefill",
+            batch,
+            (long) batch * promptTokens,
+            prefill,
+            costs.prefillBytes(prefilled, batch, promptTokens),
+            costs.prefillFlops(batch, promptTokens),
+            ceilings));
+    print(
+        new BenchRow(
+            subject,
+            "decode",
+            batch,
+            (long) batch * genTokens,
+            decode,
+            costs.decodeBytes(batch, depth, genTokens),
+            costs.decodeFlops(batch, depth, genTokens),
+            ceilings));
+  }
+
+  private void printHead(BenchRow.Subject subject, Ceilings ceilings) {
+    context
+        .err()
+        .line("%s: %s; commit %s".formatted(subject.backend(), subject.device(), subject.commit()));
+    if (ceilings != null) {
+      context
+          .err()
+          .line(
+              String.format(
+                  Locale.ROOT,
+                  "ceilings: reading %s/s (decode), %.1f GFLOP/s of f32 (prefill)",
+                  Units.bytes(ceilings.readBytesPerSecond()),
+                  ceilings.flopsPerSecond() / 1e9));
+    }
+    context.out().line(BenchRow.header());
+  }
+
+  private void print(BenchRow row) {
+    context.out().line(json ? row.toJson() : row.toText());
+  }
+}

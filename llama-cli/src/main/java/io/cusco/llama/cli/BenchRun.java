@@ -1,0 +1,110 @@
+package io.cusco.llama.cli;
+
+import io.cusco.llama.model.LlamaModel;
+
+/// Drives a model through the seam, without engine and tokenizer, so that prefill and decode are
+/// timed apart. Owned by one thread.
+///
+/// Prefill: `batch` prompts of `promptTokens`, packed into steps of the model's token budget.
+/// Decode: `genTokens` steps of one token for each sequence, from `context` tokens on.
+final class BenchRun {
+  private static final long WARM_UP_NANOS = 2_000_000_000;
+
+  private final LlamaModel model;
+  private final int batch;
+  private final int promptTokens;
+  private final int genTokens;
+  private final int context;
+  private final BenchStep step;
+  private final int[] nextTokenIds;
+  private int steps;
+  private int stepsWithLogits;
+
+  BenchRun(LlamaModel model, int batch, int promptTokens, int genTokens, int context) {
+    this.model = model;
+    this.batch = batch;
+    this.promptTokens = promptTokens;
+    this.genTokens = genTokens;
+    this.context = context;
+    int blocksPerSequence = model.kvCache().blocksFor(Math.max(promptTokens, context + genTokens));
+    this.step =
+        new BenchStep(
+            model.limits().maxTokens(),
+            batch,
+            model.kvCache().blockSize(),
+            blocksPerSequence,
+            model.config().vocabSize());
+    this.nextTokenIds = new int[batch];
+  }
+
+  /// Runs all prompts once.
+  ///
+  /// Runs everything once, small models for longer: the JIT compiler wants some thousand calls.
+  void warmUp() {
+    long end = System.nanoTime() + WARM_UP_NANOS;
+    do {
+      prefill();
+      fillContext();
+      decode();
+    } while (System.nanoTime() < end);
+  }
+
+  /// @return how long it took
+  Prefill prefill() {
+    steps = 0;
+    stepsWithLogits = 0;
+    long start = System.nanoTime();
+    extend(0, promptTokens);
+    return new Prefill(System.nanoTime() - start, steps, stepsWithLogits);
+  }
+
+  /// One prefill of all prompts.
+  ///
+  /// @param steps steps it took
+  /// @param stepsWithLogits those among them that ended a prompt
+  record Prefill(long nanos, int steps, int stepsWithLogits) {}
+
+  /// Fills the cache up to the context that decoding starts from; call it after [#prefill()].
+  void fillContext() {
+    extend(Math.min(promptTokens, context), context);
+  }
+
+  /// @return nanoseconds for all steps
+  long decode() {
+    long start = System.nanoTime();
+    for (int i = 0; i < genTokens; i++) {
+      run(0, batch, context + i, 1, true);
+    }
+    return System.nanoTime() - start;
+  }
+
+  private void extend(int from, int to) {
+    int budget = model.limits().maxTokens();
+    int maxSequences = model.limits().maxSequences();
+    int length = to - from;
+    if (length <= 0) {
+      return;
+    }
+    if (length >= budget) {
+      for (int s = 0; s < batch; s++) {
+        for (int position = from; position < to; position += budget) {
+          int count = Math.min(budget, to - position);
+          run(s, 1, position, count, position + count == to);
+        }
+      }
+      return;
+    }
+    int together = Math.min(maxSequences, budget / length);
+    for (int s = 0; s < batch; s += together) {
+      run(s, Math.min(together, batch - s), from, length, true);
+    }
+  }
+
+  private void run(int firstSequence, int sequences, int position, int count, boolean wantsLogits) {
+    step.fill(firstSequence, sequences, position, count, wantsLogits);
+    model.forward(step);
+    model.sample(step, nextTokenIds);
+    steps++;
+    stepsWithLogits += wantsLogits ? 1 : 0;
+  }
+}

@@ -1,0 +1,89 @@
+package io.cusco.llama.cli;
+
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import picocli.CommandLine;
+
+/// The program behind `scripts/llama`.
+public final class Main {
+  static final int OK = 0;
+  static final int FAILED = 1;
+  static final int USAGE = 2;
+
+  private Main() {}
+
+  /// Runs one command and ends the JVM with its exit code.
+  public static void main(String[] args) {
+    int exitCode =
+        run(
+            args,
+            new FileOutputStream(FileDescriptor.out),
+            new FileOutputStream(FileDescriptor.err),
+            new FileInputStream(FileDescriptor.in),
+            Terminals.fromLauncher());
+    System.exit(exitCode);
+  }
+
+  /// Runs one command in this process with streams that are no terminals.
+  ///
+  /// @return the exit code: 0 done, 1 failed, 2 wrong usage
+  static int run(String[] args, OutputStream out, OutputStream err, InputStream in) {
+    return run(args, out, err, in, Terminals.NONE);
+  }
+
+  static int run(
+      String[] args, OutputStream out, OutputStream err, InputStream in, Terminals terminals) {
+    CliContext context = new CliContext(new Output(out), new Output(err), in, terminals);
+    Logging.install(context.err(), false);
+    try {
+      int exitCode = commandLine(context).execute(args);
+      context.out().flush();
+      return exitCode;
+    } catch (OutputException e) {
+      return e.isBrokenPipe() ? OK : report(context, e);
+    } catch (OutOfMemoryError e) {
+      return report(context, e);
+    }
+  }
+
+  private static CommandLine commandLine(CliContext context) {
+    CommandLine line = new CommandLine(new RootCommand(context));
+    line.addSubcommand("generate", new GenerateCommand(context));
+    line.addSubcommand("chat", new ChatCommand(context));
+    line.addSubcommand("tokenize", new TokenizeCommand(context));
+    line.addSubcommand("detokenize", new DetokenizeCommand(context));
+    line.addSubcommand("score", new ScoreCommand(context));
+    line.addSubcommand("inspect", new InspectCommand(context));
+    line.addSubcommand("bench", new BenchCommand(context));
+    line.addSubcommand("doctor", new DoctorCommand(context));
+    line.setOut(new PrintWriter(context.out().asWriter(), true));
+    line.setErr(new PrintWriter(context.err().asWriter(), true));
+    line.setParameterExceptionHandler((e, args) -> usageError(context, e.getCommandLine(), e));
+    line.setExecutionExceptionHandler((e, command, parsed) -> {
+      if (e instanceof OutputException output) {
+        throw output;
+      }
+      return e instanceof Usage.WrongUsage ? usageError(context, command, e) : report(context, e);
+    });
+    return line;
+  }
+
+  private static int usageError(CliContext context, CommandLine command, Exception e) {
+    String name = command.getCommandSpec().qualifiedName();
+    context.err().line("%s: %s".formatted(name, Failures.firstLine(e.getMessage())));
+    context.err().line("Try '%s --help'.".formatted(name));
+    return USAGE;
+  }
+
+  private static int report(CliContext context, Throwable e) {
+    context.err().line("llama: " + Failures.describe(e));
+    if (context.verbose()) {
+      context.err().stackTrace(e);
+    }
+    return FAILED;
+  }
+}

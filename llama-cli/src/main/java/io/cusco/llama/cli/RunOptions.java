@@ -1,0 +1,75 @@
+package io.cusco.llama.cli;
+
+import io.cusco.llama.Llama;
+import io.cusco.llama.LlamaOptions;
+import io.cusco.llama.backend.BackendOptions;
+import io.cusco.llama.backend.Backends;
+import io.cusco.llama.backend.ComputeMode;
+import java.util.Locale;
+import java.util.OptionalInt;
+import picocli.CommandLine.Option;
+
+/// Where and how exactly a model runs.
+final class RunOptions {
+  @Option(
+      names = "--backend",
+      paramLabel = "NAME",
+      defaultValue = Backends.AUTO,
+      description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}: the best that works here).")
+  private String backend;
+
+  @Option(names = "--device", paramLabel = "N", description = "Which of several devices, from 0.")
+  private Integer device;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads that compute (default: one per core).")
+  private Integer threads;
+
+  @Option(
+      names = "--compute",
+      paramLabel = "MODE",
+      defaultValue = "auto",
+      converter = ComputeModeConverter.class,
+      description =
+          "f32: weights widened to f32 and f32 arithmetic; auto: the fast path (default).")
+  private ComputeMode compute;
+
+  String backend() {
+    return backend;
+  }
+
+  ComputeMode compute() {
+    return compute;
+  }
+
+  BackendOptions backendOptions() {
+    return Usage.check(() -> new BackendOptions(optional(device), optional(threads)));
+  }
+
+  /// Opens a model for `maxSequences` concurrent sequences.
+  Llama open(ModelOption model, ContextOption context, int maxSequences) {
+    LlamaOptions options =
+        Usage.check(() ->
+            new LlamaOptions(
+                backend, backendOptions(), compute, context.contextLength(), maxSequences));
+    return Llama.open(model.open(), options);
+  }
+
+  static OptionalInt optional(Integer value) {
+    return value == null ? OptionalInt.empty() : OptionalInt.of(value);
+  }
+
+  static final class ComputeModeConverter
+      implements picocli.CommandLine.ITypeConverter<ComputeMode> {
+    @Override
+    public ComputeMode convert(String text) {
+      return switch (text.toLowerCase(Locale.ROOT)) {
+        case "f32" -> ComputeMode.F32;
+        case "auto" -> ComputeMode.AUTO;
+        default -> throw new picocli.CommandLine.TypeConversionException("expected f32 or auto");
+      };
+    }
+  }
+}

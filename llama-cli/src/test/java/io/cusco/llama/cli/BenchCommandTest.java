@@ -1,0 +1,65 @@
+package io.cusco.llama.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.cusco.llama.testkit.Json;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class BenchCommandTest {
+  @Test
+  void eachBatchGivesAPrefillAndADecodeRow() {
+    Cli.Result result =
+        Cli.run(
+            "bench",
+            "--synthetic",
+            "tiny",
+            "--dtype",
+            "q8_0",
+            "--batch",
+            "1,3",
+            "--prompt-tokens",
+            "20",
+            "--gen-tokens",
+            "4",
+            "--repeat",
+            "3",
+            "--context",
+            "33",
+            "--json");
+    assertThat(result.code()).as(result.err()).isZero();
+    List<Map<String, Object>> rows = result.jsonLines();
+    assertThat(rows)
+        .extracting(row -> row.get("test") + " " + row.get("batch") + " " + row.get("tokens"))
+        .containsExactly("prefill 1 20", "decode 1 4", "prefill 3 60", "decode 3 12");
+    for (Map<String, Object> row : rows) {
+      assertThat(row)
+          .containsEntry("model", "tiny")
+          .containsEntry("dtype", "q8_0")
+          .containsEntry("backend", "cpu")
+          .containsKeys("device", "threads", "commit", "peak_rss_bytes", "load_ms");
+      Map<String, Object> rate = Json.object(row.get("tokens_per_second"));
+      assertThat((double) rate.get("min"))
+          .isPositive()
+          .isLessThanOrEqualTo((double) rate.get("median"));
+      assertThat((double) rate.get("max")).isGreaterThanOrEqualTo((double) rate.get("median"));
+      assertThat(((Number) row.get("ceiling_bytes_per_second")).doubleValue()).isGreaterThan(1e8);
+      assertThat(((Number) row.get("percent_of_ceiling")).doubleValue()).isPositive();
+    }
+  }
+
+  @Test
+  void moreThanTheModelsPositionsIsRefused() {
+    Cli.Result result = Cli.run("bench", "--synthetic", "tiny", "--prompt-tokens", "512");
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("tiny has 512 positions", "need 640");
+  }
+
+  @Test
+  void whatDoesNotFitIntoMemoryIsRefusedBeforeItIsTouched() {
+    Cli.Result result = Cli.run("bench", "--synthetic", "llama-3.1-70b", "--dtype", "f32");
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("282.22 GB", "smaller");
+  }
+}

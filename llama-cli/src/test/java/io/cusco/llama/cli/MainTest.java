@@ -1,0 +1,141 @@
+package io.cusco.llama.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class MainTest {
+  @Test
+  void helpGoesToStdoutAndSucceeds() {
+    Cli.Result result = Cli.run("--help");
+    assertThat(result.code()).isZero();
+    assertThat(result.out())
+        .contains(
+            "generate", "chat", "tokenize", "detokenize", "score", "inspect", "bench", "doctor");
+    assertThat(result.err()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "generate",
+        "chat",
+        "tokenize",
+        "detokenize",
+        "score",
+        "inspect",
+        "bench",
+        "doctor"
+      })
+  void everyCommandHasHelp(String command) {
+    Cli.Result result = Cli.run(command, "--help");
+    assertThat(result.code()).isZero();
+    assertThat(result.out()).contains("Usage: llama " + command, "--json");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "nonsense",
+        "serve",
+        "batch",
+        "quantize",
+        "pull",
+        "generate --no-such-option",
+        "generate -p x --grammar file",
+        "generate -p x --json-schema file",
+        "generate -p x --ids 1",
+        "generate -p x stray",
+        "generate -p x --temperature 200",
+        "generate -p x --temperature warm",
+        "generate -p x --top-p 0",
+        "generate -p x -n 0",
+        "generate -p x --threads 0",
+        "generate -p x --device -1",
+        "generate -p x --context-length 0",
+        "generate -p x --compute f64",
+        "generate -p x --logprobs 3",
+        "generate -p x --json --logprobs -1",
+        "generate -p x --logit-bias 5",
+        "generate -p x --logit-bias a:1",
+        "generate --ids 1,x",
+        "generate --ids 1 --special",
+        "tokenize --text a --jsonl",
+        "detokenize",
+        "detokenize --ids 99999999999",
+        "score --ids 1 --greedy 0",
+        "score",
+        "inspect --context-length 0",
+        "bench --synthetic no-such-shape",
+        "bench --synthetic llama-3.2-1b --dtype fp8",
+        "bench --synthetic llama-3.2-1b -m x.gguf",
+        "bench --dtype q8_0",
+        "bench --batch 1,0",
+        "bench --repeat 0"
+      })
+  void wrongUsageExitsWithTwoAndOneReason(String args) {
+    Cli.Result result = Cli.run(args.isEmpty() ? new String[0] : args.split(" "));
+    assertThat(result.code()).as(result.err()).isEqualTo(2);
+    assertThat(result.out()).isEmpty();
+    assertThat(result.err().lines()).hasSize(2);
+    assertThat(result.err()).startsWith("llama").contains("--help'.");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"generate -p x", "tokenize --text x", "score --ids 1", "inspect", "chat", "bench"})
+  void aMissingModelExitsWithOneAndOneLine(String args) {
+    Cli.Result result = Cli.run((args + " -m no/such/model.gguf").split(" "));
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.out()).isEmpty();
+    assertThat(result.err().lines()).hasSize(1);
+    assertThat(result.err()).contains("no/such/model.gguf", "no such file");
+  }
+
+  @Test
+  void verboseAddsTheStackTrace() {
+    Cli.Result result = Cli.run("inspect", "-m", "no/such/model.gguf", "--verbose");
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("LlamaException", "\tat ");
+  }
+
+  @Test
+  void aMissingPromptFileIsNamed() {
+    Cli.Result result = Cli.run("generate", "--prompt-file", "no-such-prompt.txt");
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("no such file or folder: no-such-prompt.txt");
+  }
+
+  @Test
+  void aReaderThatHasEnoughIsNoFailure() {
+    Cli.Result quiet = failingOutput("Broken pipe");
+    assertThat(quiet.code()).isZero();
+    assertThat(quiet.err()).isEmpty();
+  }
+
+  @Test
+  void aFullDiskIsAFailure() {
+    Cli.Result result = failingOutput("No space left on device");
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("cannot write the output: No space left on device");
+  }
+
+  private static Cli.Result failingOutput(String reason) {
+    OutputStream out =
+        new OutputStream() {
+          @Override
+          public void write(int b) throws IOException {
+            throw new IOException(reason);
+          }
+        };
+    java.io.ByteArrayOutputStream err = new java.io.ByteArrayOutputStream();
+    int code = Main.run(new String[] {"doctor"}, out, err, InputStream.nullInputStream());
+    return new Cli.Result(code, "", err.toString(java.nio.charset.StandardCharsets.UTF_8));
+  }
+}

@@ -1,0 +1,31 @@
+package io.cusco.llama.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+class ScorerTest {
+  @Test
+  void logprobIsTheLogOfTheSoftmax() {
+    float[] logits = {1, 2, 3};
+    // exp(3) / (exp(1) + exp(2) + exp(3)) = 0.66524096
+    assertThat(Math.exp(Scorer.logprob(logits, 2))).isCloseTo(0.66524096, within(1e-8));
+  }
+
+  @Test
+  void largeLogitsDoNotOverflow() {
+    assertThat(Scorer.logprob(new float[] {3e4f, 3e4f, -3e4f}, 1))
+        .isCloseTo(-Math.log(2), within(1e-12));
+  }
+
+  @Test
+  void perplexityIsTheInverseOfTheMeanProbability() {
+    assertThat(
+            new Scorer.Score(new double[] {Math.log(0.5), Math.log(0.125)}, Optional.empty())
+                .perplexity())
+        .isCloseTo(4, within(1e-12));
+    assertThat(new Scorer.Score(new double[0], Optional.empty()).perplexity()).isNaN();
+  }
+}
