@@ -14,7 +14,7 @@ class DoctorCommandTest {
     Map<String, Object> json = result.json();
     assertThat(json)
         .containsEntry("java_version", System.getProperty("java.runtime.version"))
-        .containsEntry("cores", (long) Runtime.getRuntime().availableProcessors())
+        .containsEntry("cores", Runtime.getRuntime().availableProcessors())
         .containsKeys("vector_bits", "memory_bytes", "nvidia_driver", "gpus", "demo_model");
     assertThat(Json.array(json.get("backends")))
         .extracting(backend -> Json.object(backend).get("name"))

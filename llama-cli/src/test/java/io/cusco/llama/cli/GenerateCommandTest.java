@@ -66,8 +66,8 @@ class GenerateCommandTest {
         .containsExactly(
             "text", "ids", "prompt_ids", "finish_reason", "usage", "timings", "backend", "model");
     assertThat(Json.object(json.get("usage")))
-        .containsEntry("prompt_tokens", 5L)
-        .containsEntry("completion_tokens", 40L);
+        .containsEntry("prompt_tokens", 5)
+        .containsEntry("completion_tokens", 40);
     assertThat(Json.object(json.get("timings")).keySet())
         .containsExactly(
             "load_ms", "ttft_ms", "prefill_tokens_per_second", "decode_tokens_per_second");
@@ -84,7 +84,7 @@ class GenerateCommandTest {
     Map<String, Object> json = Cli.run(withJson).json();
     assertThat(text.code()).as(text.err()).isZero();
     assertThat(text.out()).isEqualTo(json.get("text") + "\n");
-    assertThat(json.get("seed")).isEqualTo(7L);
+    assertThat(json.get("seed")).isEqualTo(7);
     assertThat(text.err().lines()).hasSize(1);
     assertThat(text.err()).startsWith(BACKEND_LINE);
   }
@@ -130,7 +130,7 @@ class GenerateCommandTest {
     Map<String, Object> first = Json.object(Json.array(json.get("logprobs")).getFirst());
     List<Object> top = Json.array(first.get("top"));
     assertThat(top).hasSize(2);
-    assertThat(Json.object(top.getFirst()).get("id")).isEqualTo((long) golden[0]);
+    assertThat(Json.object(top.getFirst()).get("id")).isEqualTo(golden[0]);
     Cli.Result stopped =
         Cli.run(
             "generate",

@@ -19,28 +19,28 @@ class InspectCommandTest {
     assertThat(result.code()).as(result.err()).isZero();
     Map<String, Object> json = result.json();
     assertThat(Json.object(json.get("config")))
-        .containsEntry("hidden_size", 64L)
-        .containsEntry("num_key_value_heads", 4L)
+        .containsEntry("hidden_size", 64)
+        .containsEntry("num_key_value_heads", 4)
         .containsEntry("rms_norm_eps", 1e-5)
         .containsEntry("tie_word_embeddings", true);
     assertThat(Json.object(json.get("tokenizer")))
         .containsEntry("kind", "SentencePiece BPE")
-        .containsEntry("vocab_size", 512L)
-        .containsEntry("bos", 1L);
+        .containsEntry("vocab_size", 512)
+        .containsEntry("bos", 1);
     assertThat(json.get("chat_format")).isNull();
     // 5 layers, 4 key/value heads of 8, keys and values, 100 positions.
     assertThat(Json.object(json.get("memory")))
-        .containsEntry("context_length", 100L)
-        .containsEntry("kv_bytes_f32", 5 * 4 * 8 * 2 * 100 * 4L)
-        .containsEntry("kv_bytes_f16", 5 * 4 * 8 * 2 * 100 * 2L);
+        .containsEntry("context_length", 100)
+        .containsEntry("kv_bytes_f32", 5 * 4 * 8 * 2 * 100 * 4)
+        .containsEntry("kv_bytes_f16", 5 * 4 * 8 * 2 * 100 * 2);
     List<Object> tensors = Json.array(json.get("tensors"));
     assertThat(tensors).hasSize(47);
     assertThat(Json.object(tensors.getFirst()))
         .containsEntry("name", "token_embd.weight")
         .containsEntry("dtype", "F32")
-        .containsEntry("shape", List.of(512L, 64L))
-        .containsEntry("bytes", 512 * 64 * 4L);
-    assertThat(json).containsEntry("parameters", 260_032L);
+        .containsEntry("shape", List.of(512, 64))
+        .containsEntry("bytes", 512 * 64 * 4);
+    assertThat(json).containsEntry("parameters", 260_032);
   }
 
   @Test

@@ -93,7 +93,7 @@ class ScoreCommandTest {
     for (int p = 0; p < prompts.size(); p++) {
       Map<String, Object> prompt = prompts.get(p);
       int[] ids = Json.ints(prompt.get("ids"));
-      assertThat(scores.get(p).get("id")).isEqualTo((long) p);
+      assertThat(scores.get(p).get("id")).isEqualTo(p);
       assertLogprobs(prompt, scores.get(p), ids.length, std);
       int vocab = actual.capacity() / totalLength(prompts);
       int[] positions = Json.ints(prompt.get("positions"));
