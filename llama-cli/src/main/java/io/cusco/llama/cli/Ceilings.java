@@ -27,7 +27,7 @@ record Ceilings(double readBytesPerSecond, double flopsPerSecond) {
 
   private static final int READ_ROUNDS = 5;
   private static final int FMA_ROUNDS = 5;
-  private static final int FMA_REPEATS = 20_000_000;
+  private static final int FMA_REPEATS = 5_000_000;
 
   /// Independent chains hide the latency of one: 4 to 5 cycles at two units.
   private static final int FMA_CHAINS = 10;
