@@ -1,6 +1,5 @@
 package io.cusco.llama.chat;
 
-import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.checkpoint.CheckpointException;
 import io.cusco.llama.tokenizer.SpecialTokens;
 import io.cusco.llama.tokenizer.Tokenizer;
@@ -23,17 +22,17 @@ final class ChatFormats {
 
   private ChatFormats() {}
 
-  static Optional<ChatFormat> detect(Checkpoint checkpoint) {
+  /// @param source the checkpoint's name, for messages
+  static Optional<ChatFormat> detect(
+      String source, Optional<String> template, Tokenizer tokenizer) {
     Optional<String> name =
-        checkpoint.chatTemplate().isPresent()
-            ? nameOfTemplate(checkpoint.chatTemplate().get())
-            : nameByVocabulary(checkpoint.tokenizer());
+        template.isPresent() ? nameOfTemplate(template.get()) : nameByVocabulary(tokenizer);
     try {
-      return name.map(known -> named(known, checkpoint.tokenizer()));
+      return name.map(known -> named(known, tokenizer));
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(
           "%s: the chat template is that of %s, but %s"
-              .formatted(checkpoint.source(), name.orElse(""), e.getMessage()),
+              .formatted(source, name.orElse(""), e.getMessage()),
           e);
     }
   }

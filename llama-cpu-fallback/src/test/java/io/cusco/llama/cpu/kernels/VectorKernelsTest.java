@@ -166,9 +166,7 @@ class VectorKernelsTest {
     for (int i = 0; i < size; i++) {
       float want = expected.getAtIndex(ValueLayout.JAVA_FLOAT, i);
       float got = gate.getAtIndex(ValueLayout.JAVA_FLOAT, i);
-      assertThat(got)
-          .as("element %d", i)
-          .isCloseTo(want, offset(1e-6f + 1e-6f * Math.abs(want)));
+      assertThat(got).as("element %d", i).isCloseTo(want, offset(1e-6f + 1e-6f * Math.abs(want)));
     }
   }
 
