@@ -40,8 +40,7 @@ public sealed interface ChatFormat permits Llama2Chat, Llama3Chat, Llama31Chat {
   /// @throws io.cusco.llama.checkpoint.CheckpointException if the checkpoint has no tokenizer, or
   ///   one without the tokens that the template names
   static Optional<ChatFormat> of(Checkpoint checkpoint) {
-    return ChatFormats.detect(
-        checkpoint.source(), checkpoint.chatTemplate(), checkpoint.tokenizer());
+    return ChatFormats.detect(checkpoint);
   }
 
   /// The format called `name`, whatever the checkpoint's template says: "llama2", "llama3"

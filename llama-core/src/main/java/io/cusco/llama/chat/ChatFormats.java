@@ -1,10 +1,12 @@
 package io.cusco.llama.chat;
 
+import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.checkpoint.CheckpointException;
 import io.cusco.llama.tokenizer.SpecialTokens;
 import io.cusco.llama.tokenizer.Tokenizer;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /// Chooses a chat format. Templates are recognised by texts that only they have, as llama.cpp does
@@ -22,13 +24,17 @@ final class ChatFormats {
 
   private ChatFormats() {}
 
-  /// @param source the checkpoint's name, for messages
+  static Optional<ChatFormat> detect(Checkpoint checkpoint) {
+    return detect(checkpoint.source(), checkpoint.chatTemplate(), checkpoint::tokenizer);
+  }
+
+  /// @param tokenizer asked only where the template does not decide alone
   static Optional<ChatFormat> detect(
-      String source, Optional<String> template, Tokenizer tokenizer) {
+      String source, Optional<String> template, Supplier<Tokenizer> tokenizer) {
     Optional<String> name =
-        template.isPresent() ? nameOfTemplate(template.get()) : nameByVocabulary(tokenizer);
+        template.isPresent() ? nameOfTemplate(template.get()) : nameByVocabulary(tokenizer.get());
     try {
-      return name.map(known -> named(known, tokenizer));
+      return name.map(known -> named(known, tokenizer.get()));
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(
           "%s: the chat template is that of %s, but %s"

@@ -57,16 +57,16 @@ class ChatFormatTest {
 
   @Test
   void theFormatIsChosenByTemplateThenByVocabulary() {
-    assertThat(nameOf(Optional.of(LLAMA3_TEMPLATE), llama3)).isEqualTo("llama3");
-    assertThat(nameOf(Optional.of("[INST] <<SYS>>"), llama2)).isEqualTo("llama2");
-    assertThat(nameOf(Optional.of("<|im_start|>"), llama3)).isEqualTo("none");
-    assertThat(nameOf(Optional.of("[INST]"), llama2)).isEqualTo("none");
-    assertThat(nameOf(Optional.of(LLAMA3_TEMPLATE + "tools"), llama3)).isEqualTo("none");
-    assertThat(nameOf(Optional.empty(), llama3)).isEqualTo("llama3-meta");
-    assertThat(nameOf(Optional.empty(), llama2)).isEqualTo("none");
-    assertThatThrownBy(() -> ChatFormats.detect("test.gguf", Optional.of(LLAMA3_TEMPLATE), llama2))
+    assertThat(nameOf(detect(Optional.of(LLAMA3_TEMPLATE), llama3))).isEqualTo("llama3");
+    assertThat(nameOf(detect(Optional.of("[INST] <<SYS>>"), llama2))).isEqualTo("llama2");
+    assertThat(nameOf(detect(Optional.of("<|im_start|>"), llama3))).isEqualTo("none");
+    assertThat(nameOf(detect(Optional.of("[INST]"), llama2))).isEqualTo("none");
+    assertThat(nameOf(detect(Optional.of(LLAMA3_TEMPLATE + "tools"), llama3))).isEqualTo("none");
+    assertThat(nameOf(detect(Optional.empty(), llama3))).isEqualTo("llama3-meta");
+    assertThat(nameOf(detect(Optional.empty(), llama2))).isEqualTo("none");
+    assertThatThrownBy(() -> detect(Optional.of(LLAMA3_TEMPLATE), llama2))
         .isInstanceOf(CheckpointException.class)
-        .hasMessageContainingAll("test.gguf", "llama3", "<|start_header_id|>");
+        .hasMessageContainingAll("test checkpoint", "llama3", "<|start_header_id|>");
   }
 
   @Test
@@ -147,10 +147,8 @@ class ChatFormatTest {
     assertThat(prompt.stopTokenIds()).containsExactly(6);
   }
 
-  private static String nameOf(Optional<String> template, Tokenizer tokenizer) {
-    return ChatFormats.detect("test.gguf", template, tokenizer)
-        .map(ChatFormat::name)
-        .orElse("none");
+  private static String nameOf(Optional<ChatFormat> format) {
+    return format.map(ChatFormat::name).orElse("none");
   }
 
   private static long count(int[] ids, int wanted) {
@@ -194,5 +192,9 @@ class ChatFormatTest {
     types[259] = 1;
     return SentencePieceTokenizer.of(
         "llama2.gguf", pieces, new float[260], types, true, TokenRoles.UNSTATED);
+  }
+
+  private static Optional<ChatFormat> detect(Optional<String> template, Tokenizer tokenizer) {
+    return ChatFormats.detect("test checkpoint", template, () -> tokenizer);
   }
 }
