@@ -6,6 +6,10 @@ import java.io.FileOutputStream;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 
 /// The program behind `scripts/llama`.
@@ -40,7 +44,7 @@ public final class Main {
     CliContext context = new CliContext(new Output(out), new Output(err), in, terminals);
     Logging.install(context.err(), false);
     try {
-      int exitCode = commandLine(context).execute(args);
+      int exitCode = commandLine(context, args).execute(args);
       context.out().flush();
       return exitCode;
     } catch (OutputException e) {
@@ -50,20 +54,34 @@ public final class Main {
     }
   }
 
-  private static CommandLine commandLine(CliContext context) {
+  private static Map<String, Supplier<Object>> commands(CliContext context) {
+    Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
+    commands.put("generate", () -> new GenerateCommand(context));
+    commands.put("chat", () -> new ChatCommand(context));
+    commands.put("tokenize", () -> new TokenizeCommand(context));
+    commands.put("detokenize", () -> new DetokenizeCommand(context));
+    commands.put("score", () -> new ScoreCommand(context));
+    commands.put("inspect", () -> new InspectCommand(context));
+    commands.put("bench", () -> new BenchCommand(context));
+    commands.put("doctor", () -> new DoctorCommand(context));
+    return commands;
+  }
+
+  private static CommandLine commandLine(CliContext context, String[] args) {
     CommandLine line = new CommandLine(new RootCommand(context));
-    line.addSubcommand("generate", new GenerateCommand(context));
-    line.addSubcommand("chat", new ChatCommand(context));
-    line.addSubcommand("tokenize", new TokenizeCommand(context));
-    line.addSubcommand("detokenize", new DetokenizeCommand(context));
-    line.addSubcommand("score", new ScoreCommand(context));
-    line.addSubcommand("inspect", new InspectCommand(context));
-    line.addSubcommand("bench", new BenchCommand(context));
-    line.addSubcommand("doctor", new DoctorCommand(context));
+    Map<String, Supplier<Object>> commands = commands(context);
+    // Reading the annotations of all commands would take longer than the rest of the start.
+    Set<String> needed =
+        args.length > 0 && commands.containsKey(args[0]) ? Set.of(args[0]) : commands.keySet();
+    commands.forEach((name, command) -> {
+      if (needed.contains(name)) {
+        line.addSubcommand(name, command.get());
+      }
+    });
     line.setOut(new PrintWriter(context.out().asWriter(), true));
     line.setErr(new PrintWriter(context.err().asWriter(), true));
-    line.setParameterExceptionHandler((e, args) -> usageError(context, e.getCommandLine(), e));
-    line.setExecutionExceptionHandler((e, command, parsed) -> {
+    line.setParameterExceptionHandler((e, _) -> usageError(context, e.getCommandLine(), e));
+    line.setExecutionExceptionHandler((e, command, _) -> {
       if (e instanceof OutputException output) {
         throw output;
       }

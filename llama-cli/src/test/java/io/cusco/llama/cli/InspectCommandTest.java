@@ -52,7 +52,7 @@ class InspectCommandTest {
 
   @Test
   void aModelWithoutATokenizerSaysWhy() {
-    String model = TestData.require("models").resolve("odd-sizes/hf-float32").toString();
+    String model = TestData.require("models").resolve("odd-sizes/hf-f32").toString();
     Cli.Result result = Cli.run("inspect", "-m", model, "--json");
     assertThat(result.code()).as(result.err()).isZero();
     if (result.json().get("tokenizer") == null) {
