@@ -6,6 +6,7 @@ import io.cusco.llama.tokenizer.SpecialTokens;
 import io.cusco.llama.tokenizer.Tokenizer;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /// Chooses a chat format. Templates are recognised by texts that only they have, as llama.cpp does
@@ -24,16 +25,20 @@ final class ChatFormats {
   private ChatFormats() {}
 
   static Optional<ChatFormat> detect(Checkpoint checkpoint) {
+    return detect(checkpoint.source(), checkpoint.chatTemplate(), checkpoint::tokenizer);
+  }
+
+  /// @param tokenizer asked only where the template does not decide alone
+  static Optional<ChatFormat> detect(
+      String source, Optional<String> template, Supplier<Tokenizer> tokenizer) {
     Optional<String> name =
-        checkpoint.chatTemplate().isPresent()
-            ? nameOfTemplate(checkpoint.chatTemplate().get())
-            : nameByVocabulary(checkpoint.tokenizer());
+        template.isPresent() ? nameOfTemplate(template.get()) : nameByVocabulary(tokenizer.get());
     try {
-      return name.map(known -> named(known, checkpoint.tokenizer()));
+      return name.map(known -> named(known, tokenizer.get()));
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(
           "%s: the chat template is that of %s, but %s"
-              .formatted(checkpoint.source(), name.orElse(""), e.getMessage()),
+              .formatted(source, name.orElse(""), e.getMessage()),
           e);
     }
   }

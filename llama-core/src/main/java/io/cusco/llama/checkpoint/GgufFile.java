@@ -45,7 +45,7 @@ record GgufFile(String file, int version, GgufMetadata metadata) {
     for (int i = 0; i < entries.length; i++) {
       entries[i] = readEntry(file, cursor, i);
     }
-    // Computed without rounding a position past the end: a file without tensors may end here.
+    // May lie past the end: a file without tensors need not be padded.
     long dataStart = Math.ceilDiv(cursor.position(), alignment) * alignment;
     for (Entry entry : entries) {
       if (entry.offset % alignment != 0) {

@@ -3,11 +3,7 @@ package io.cusco.llama.chat;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.checkpoint.CheckpointException;
-import io.cusco.llama.checkpoint.LlamaWeights;
-import io.cusco.llama.checkpoint.TensorView;
-import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.tokenizer.ByteBpeTokenizer;
 import io.cusco.llama.tokenizer.SentencePieceTokenizer;
 import io.cusco.llama.tokenizer.TokenRoles;
@@ -19,7 +15,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 
 /// Formats over hand-made vocabularies of single bytes and the special tokens.
@@ -62,15 +57,14 @@ class ChatFormatTest {
 
   @Test
   void theFormatIsChosenByTemplateThenByVocabulary() {
-    assertThat(nameOf(checkpoint(Optional.of(LLAMA3_TEMPLATE), llama3))).isEqualTo("llama3");
-    assertThat(nameOf(checkpoint(Optional.of("[INST] <<SYS>>"), llama2))).isEqualTo("llama2");
-    assertThat(nameOf(checkpoint(Optional.of("<|im_start|>"), llama3))).isEqualTo("none");
-    assertThat(nameOf(checkpoint(Optional.of("[INST]"), llama2))).isEqualTo("none");
-    assertThat(nameOf(checkpoint(Optional.of(LLAMA3_TEMPLATE + "tools"), llama3)))
-        .isEqualTo("none");
-    assertThat(nameOf(checkpoint(Optional.empty(), llama3))).isEqualTo("llama3-meta");
-    assertThat(nameOf(checkpoint(Optional.empty(), llama2))).isEqualTo("none");
-    assertThatThrownBy(() -> ChatFormat.of(checkpoint(Optional.of(LLAMA3_TEMPLATE), llama2)))
+    assertThat(nameOf(detect(Optional.of(LLAMA3_TEMPLATE), llama3))).isEqualTo("llama3");
+    assertThat(nameOf(detect(Optional.of("[INST] <<SYS>>"), llama2))).isEqualTo("llama2");
+    assertThat(nameOf(detect(Optional.of("<|im_start|>"), llama3))).isEqualTo("none");
+    assertThat(nameOf(detect(Optional.of("[INST]"), llama2))).isEqualTo("none");
+    assertThat(nameOf(detect(Optional.of(LLAMA3_TEMPLATE + "tools"), llama3))).isEqualTo("none");
+    assertThat(nameOf(detect(Optional.empty(), llama3))).isEqualTo("llama3-meta");
+    assertThat(nameOf(detect(Optional.empty(), llama2))).isEqualTo("none");
+    assertThatThrownBy(() -> detect(Optional.of(LLAMA3_TEMPLATE), llama2))
         .isInstanceOf(CheckpointException.class)
         .hasMessageContainingAll("test checkpoint", "llama3", "<|start_header_id|>");
   }
@@ -153,8 +147,8 @@ class ChatFormatTest {
     assertThat(prompt.stopTokenIds()).containsExactly(6);
   }
 
-  private static String nameOf(Checkpoint checkpoint) {
-    return ChatFormat.of(checkpoint).map(ChatFormat::name).orElse("none");
+  private static String nameOf(Optional<ChatFormat> format) {
+    return format.map(ChatFormat::name).orElse("none");
   }
 
   private static long count(int[] ids, int wanted) {
@@ -200,60 +194,7 @@ class ChatFormatTest {
         "llama2.gguf", pieces, new float[260], types, true, TokenRoles.UNSTATED);
   }
 
-  private static Checkpoint checkpoint(Optional<String> template, Tokenizer tokenizer) {
-    return new Checkpoint() {
-      @Override
-      public String source() {
-        return "test checkpoint";
-      }
-
-      @Override
-      public String format() {
-        return "none";
-      }
-
-      @Override
-      public String modelName() {
-        return "test";
-      }
-
-      @Override
-      public LlamaConfig config() {
-        throw new UnsupportedOperationException();
-      }
-
-      @Override
-      public LlamaWeights weights() {
-        throw new UnsupportedOperationException();
-      }
-
-      @Override
-      public List<TensorView> tensors() {
-        return List.of();
-      }
-
-      @Override
-      public Tokenizer tokenizer() {
-        return tokenizer;
-      }
-
-      @Override
-      public Optional<String> chatTemplate() {
-        return template;
-      }
-
-      @Override
-      public OptionalInt bosTokenId() {
-        return OptionalInt.empty();
-      }
-
-      @Override
-      public List<Integer> eosTokenIds() {
-        return List.of();
-      }
-
-      @Override
-      public void close() {}
-    };
+  private static Optional<ChatFormat> detect(Optional<String> template, Tokenizer tokenizer) {
+    return ChatFormats.detect("test checkpoint", template, () -> tokenizer);
   }
 }

@@ -19,8 +19,9 @@ import java.util.concurrent.locks.LockSupport;
 ///
 /// A claim succeeds only if the ticket is still the one that was read, so what was read after it
 /// belongs to the same phase. Closing the ticket first keeps a worker that holds the last phase's
-/// exhausted ticket from claiming with it once the larger task count of the next phase is written. Idle workers spin briefly, because the next phase of a forward pass
-/// comes within microseconds, and then park.
+/// exhausted ticket from claiming with it once the larger task count of the next phase is written.
+/// Idle workers spin briefly, because the next phase of a forward pass comes within microseconds,
+/// and then park.
 ///
 /// [#run] may be called by one thread at a time.
 final class WorkerPool implements AutoCloseable {

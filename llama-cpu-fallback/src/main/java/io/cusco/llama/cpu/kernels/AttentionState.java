@@ -5,9 +5,13 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
-/// The running softmax of one token's query heads that share a key/value head: after each tile,
-/// `output[g] = sum_p exp(score[g][p] - maximum[g]) * value[p]` and `sum[g] = sum_p exp(score[g][p]
-/// - maximum[g])` over the positions seen so far.
+/// The running softmax of one token's query heads that share a key/value head. After each tile,
+/// over the positions seen so far:
+///
+/// ```
+/// sum(g)    = sum over p of exp(score(g, p) - maximum(g))
+/// output(g) = sum over p of exp(score(g, p) - maximum(g)) * value(p)
+/// ```
 ///
 /// Source: "Online normalizer calculation for softmax", Milakov and Gimelshein, 2018. Scratch of
 /// one worker, reused for every task.

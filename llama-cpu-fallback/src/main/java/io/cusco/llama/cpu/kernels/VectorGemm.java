@@ -60,7 +60,7 @@ final class VectorGemm {
     FloatVector b6 = FloatVector.zero(F);
     FloatVector b7 = FloatVector.zero(F);
     for (int k = 0; k < count; k++) {
-      long at = xOffset + (long) k * (8 * L);
+      long at = xOffset + k * (8L * L);
       FloatVector x0 = load(x, at);
       FloatVector x1 = load(x, at + 4L * L);
       FloatVector weight = FloatVector.broadcast(F, w[w0 + k]);
@@ -124,7 +124,7 @@ final class VectorGemm {
     FloatVector a6 = FloatVector.zero(F);
     FloatVector a7 = FloatVector.zero(F);
     for (int k = 0; k < count; k++) {
-      FloatVector x0 = load(x, xOffset + (long) k * (4 * L));
+      FloatVector x0 = load(x, xOffset + k * (4L * L));
       a0 = FloatVector.broadcast(F, w[w0 + k]).fma(x0, a0);
       a1 = FloatVector.broadcast(F, w[w1 + k]).fma(x0, a1);
       a2 = FloatVector.broadcast(F, w[w2 + k]).fma(x0, a2);
@@ -158,7 +158,7 @@ final class VectorGemm {
     FloatVector b2 = FloatVector.zero(F);
     FloatVector b3 = FloatVector.zero(F);
     for (int k = 0; k < count; k++) {
-      long at = xOffset + (long) k * (8 * L);
+      long at = xOffset + k * (8L * L);
       FloatVector x0 = load(x, at);
       FloatVector x1 = load(x, at + 4L * L);
       FloatVector weight = FloatVector.broadcast(F, w[w0 + k]);

@@ -6,9 +6,9 @@ import jdk.incubator.vector.VectorOperators;
 /// Functions of a whole vector that the Vector API leaves to a math library which not every
 /// platform has.
 final class VectorMath {
-  private static final float LOG2_E = 1.44269504088896341f;
-  private static final float LN2_HIGH = 0.693359375f;
-  private static final float LN2_LOW = -2.12194440e-4f;
+  private static final float LOG2_E = 1.442695f;
+  private static final float LN2_HIGH = 0.6933594f;
+  private static final float LN2_LOW = -0.00021219444f;
 
   /// Adding it rounds to an integer and leaves that integer in the mantissa's low bits.
   private static final float ROUND = 0x1.8p23f;
@@ -30,12 +30,12 @@ final class VectorMath {
     FloatVector rounded = clamped.mul(LOG2_E).add(ROUND);
     FloatVector n = rounded.sub(ROUND);
     FloatVector r = clamped.sub(n.mul(LN2_HIGH)).sub(n.mul(LN2_LOW));
-    FloatVector p = FloatVector.broadcast(Lanes.F, 1.9875691500e-4f);
-    p = p.fma(r, FloatVector.broadcast(Lanes.F, 1.3981999507e-3f));
-    p = p.fma(r, FloatVector.broadcast(Lanes.F, 8.3334519073e-3f));
-    p = p.fma(r, FloatVector.broadcast(Lanes.F, 4.1665795894e-2f));
-    p = p.fma(r, FloatVector.broadcast(Lanes.F, 1.6666665459e-1f));
-    p = p.fma(r, FloatVector.broadcast(Lanes.F, 5.0000001201e-1f));
+    FloatVector p = FloatVector.broadcast(Lanes.F, 0.00019875691f);
+    p = p.fma(r, FloatVector.broadcast(Lanes.F, 0.0013981999f));
+    p = p.fma(r, FloatVector.broadcast(Lanes.F, 0.008333452f));
+    p = p.fma(r, FloatVector.broadcast(Lanes.F, 0.041665796f));
+    p = p.fma(r, FloatVector.broadcast(Lanes.F, 0.16666666f));
+    p = p.fma(r, FloatVector.broadcast(Lanes.F, 0.5f));
     p = p.fma(r.mul(r), r.add(1f));
     return p.reinterpretAsInts()
         .add(rounded.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))

@@ -114,7 +114,7 @@ final class VectorWidening {
         FloatVector lowScale = FloatVector.broadcast(F, d * (low & 63));
         FloatVector highScale = FloatVector.broadcast(F, d * (high & 63));
         for (int j = 0; j < 32; j += L) {
-          ByteVector q = bytes(weights, block + 16 + pair * 32 + j);
+          ByteVector q = bytes(weights, block + 16 + pair * 32L + j);
           int at = outIndex + i + pair * 64 + j;
           Lanes.toFloat(q.and((byte) 15)).fma(lowScale, lowMinimum).intoArray(out, at);
           Lanes.toFloat(highNibbles(q)).fma(highScale, highMinimum).intoArray(out, at + 32);
@@ -138,10 +138,10 @@ final class VectorWidening {
         FloatVector highMinimum = FloatVector.broadcast(F, -dmin * (high >>> 8));
         FloatVector lowScale = FloatVector.broadcast(F, d * (low & 63));
         FloatVector highScale = FloatVector.broadcast(F, d * (high & 63));
-        byte lowBit = (byte) (1 << 2 * pair);
-        byte highBit = (byte) (2 << 2 * pair);
+        byte lowBit = (byte) (1 << (2 * pair));
+        byte highBit = (byte) (2 << (2 * pair));
         for (int j = 0; j < 32; j += L) {
-          ByteVector q = bytes(weights, block + 48 + pair * 32 + j);
+          ByteVector q = bytes(weights, block + 48 + pair * 32L + j);
           ByteVector fifth = bytes(weights, block + 16 + j);
           ByteVector q0 = q.and((byte) 15);
           ByteVector q1 = highNibbles(q);
@@ -161,10 +161,10 @@ final class VectorWidening {
     int a = weights.get(Layouts.BYTE, scales + j) & 0xff;
     int b = weights.get(Layouts.BYTE, scales + j + 4) & 0xff;
     if (j < 4) {
-      return (a & 63) | (b & 63) << 8;
+      return (a & 63) | ((b & 63) << 8);
     }
     int c = weights.get(Layouts.BYTE, scales + j - 4) & 0xff;
-    return (b & 15 | c >> 6 << 4) | (b >> 4 | a >> 6 << 4) << 8;
+    return ((b & 15) | ((c >> 6) << 4)) | (((b >> 4) | ((a >> 6) << 4)) << 8);
   }
 
   /// `[128 x low nibbles][64 x high pairs][16 x int8 scale][f16 d]`: sixteen groups of 16, `d *
@@ -176,10 +176,10 @@ final class VectorWidening {
       float d = half(weights, block + 208);
       for (int part = 0; part < 2; part++) {
         for (int j = 0; j < 32; j += L) {
-          ByteVector low0 = bytes(weights, block + part * 64 + j);
-          ByteVector low1 = bytes(weights, block + part * 64 + 32 + j);
-          ByteVector high = bytes(weights, block + 128 + part * 32 + j);
-          long scales = block + 192 + part * 8 + j / 16;
+          ByteVector low0 = bytes(weights, block + part * 64L + j);
+          ByteVector low1 = bytes(weights, block + part * 64L + 32 + j);
+          ByteVector high = bytes(weights, block + 128 + part * 32L + j);
+          long scales = block + 192 + part * 8L + j / 16;
           int at = outIndex + i + part * 128 + j;
           q6(low0.and((byte) 15), high, 0).mul(d * scale(weights, scales)).intoArray(out, at);
           q6(low1.and((byte) 15), high, 2)

@@ -166,9 +166,7 @@ class VectorKernelsTest {
     for (int i = 0; i < size; i++) {
       float want = expected.getAtIndex(ValueLayout.JAVA_FLOAT, i);
       float got = gate.getAtIndex(ValueLayout.JAVA_FLOAT, i);
-      assertThat(got)
-          .as("element %d", i)
-          .isCloseTo(want, offset(1e-6f + 1e-6f * Math.abs(want)));
+      assertThat(got).as("element %d", i).isCloseTo(want, offset(1e-6f + 1e-6f * Math.abs(want)));
     }
   }
 
@@ -219,9 +217,9 @@ class VectorKernelsTest {
           0,
           state);
     }
-    MemorySegment out = NativeMemory.allocateZeroed(group * tile.headDim() * 4L, arena);
+    MemorySegment out = NativeMemory.allocateZeroed(4L * group * tile.headDim(), arena);
     for (int g = 0; g < group; g++) {
-      state.writeOutput(g, out, g * tile.headDim() * 4L);
+      state.writeOutput(g, out, 4L * g * tile.headDim());
     }
     return out;
   }
@@ -288,7 +286,7 @@ class VectorKernelsTest {
 
   private static void putInt(byte[] bytes, int at, int value) {
     for (int i = 0; i < 4; i++) {
-      bytes[at + i] = (byte) (value >> 8 * i);
+      bytes[at + i] = (byte) (value >> (8 * i));
     }
   }
 
