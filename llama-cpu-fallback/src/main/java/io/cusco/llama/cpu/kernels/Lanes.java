@@ -53,21 +53,20 @@ final class Lanes {
         .reinterpretAsFloats();
   }
 
-  /// float16 bits to floats, exact for every value, subnormals included.
+  /// float16 bits to floats, exact for every finite value, subnormals included; infinities become
+  /// NaN.
   ///
   /// Exponent and mantissa move into a float's fields; multiplying by 2^112 corrects the exponent's
-  /// bias. Infinities and NaNs get the float's own exponent first.
+  /// bias. What had the largest exponent is then 65536 or more: multiplied by 2^112 again it
+  /// overflows, and infinity times zero is NaN.
   static FloatVector f16ToFloat(ShortVector bits) {
-    IntVector wide = (IntVector) bits.castShape(I, 0);
-    IntVector sign = wide.and(0x8000).lanewise(VectorOperators.LSHL, 16);
-    IntVector magnitude = wide.and(0x7fff).lanewise(VectorOperators.LSHL, 13);
-    FloatVector value = magnitude.reinterpretAsFloats().mul(TWO_POW_112);
-    // 65536 and above can only come from the exponent of infinities and NaNs.
-    IntVector special = magnitude.or(0x7f800000);
-    return value
-        .reinterpretAsInts()
-        .blend(special, value.compare(VectorOperators.GE, 0x1p16f).cast(I))
-        .or(sign)
-        .reinterpretAsFloats();
+    // The sign extends to the left, so that after the shift one mask keeps sign and magnitude.
+    FloatVector value =
+        ((IntVector) bits.castShape(I, 0))
+            .lanewise(VectorOperators.LSHL, 13)
+            .and(0x8fffe000)
+            .reinterpretAsFloats()
+            .mul(TWO_POW_112);
+    return value.mul(TWO_POW_112).fma(FloatVector.zero(F), value);
   }
 }

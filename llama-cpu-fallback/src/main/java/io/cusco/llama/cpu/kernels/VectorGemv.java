@@ -47,14 +47,22 @@ final class VectorGemv {
   static float dotBf16(MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
     FloatVector sum0 = FloatVector.zero(F);
     FloatVector sum1 = FloatVector.zero(F);
+    FloatVector sum2 = FloatVector.zero(F);
+    FloatVector sum3 = FloatVector.zero(F);
     int i = 0;
-    for (; i <= count - 2 * L; i += 2 * L) {
-      ShortVector bits0 = ShortVector.fromMemorySegment(S, w, wOffset + i * 2L, LE);
-      ShortVector bits1 = ShortVector.fromMemorySegment(S, w, wOffset + (i + L) * 2L, LE);
-      sum0 = Lanes.bf16ToFloat(bits0).fma(load(x, xOffset + i * 4L), sum0);
-      sum1 = Lanes.bf16ToFloat(bits1).fma(load(x, xOffset + (i + L) * 4L), sum1);
+    for (; i <= count - 4 * L; i += 4 * L) {
+      long wAt = wOffset + i * 2L;
+      long xAt = xOffset + i * 4L;
+      ShortVector bits0 = ShortVector.fromMemorySegment(S, w, wAt, LE);
+      ShortVector bits1 = ShortVector.fromMemorySegment(S, w, wAt + 2L * L, LE);
+      ShortVector bits2 = ShortVector.fromMemorySegment(S, w, wAt + 4L * L, LE);
+      ShortVector bits3 = ShortVector.fromMemorySegment(S, w, wAt + 6L * L, LE);
+      sum0 = Lanes.bf16ToFloat(bits0).fma(load(x, xAt), sum0);
+      sum1 = Lanes.bf16ToFloat(bits1).fma(load(x, xAt + 4L * L), sum1);
+      sum2 = Lanes.bf16ToFloat(bits2).fma(load(x, xAt + 8L * L), sum2);
+      sum3 = Lanes.bf16ToFloat(bits3).fma(load(x, xAt + 12L * L), sum3);
     }
-    float sum = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    float sum = sum0.add(sum1).add(sum2.add(sum3)).reduceLanes(VectorOperators.ADD);
     for (; i < count; i++) {
       float weight = Float.intBitsToFloat(w.get(Layouts.SHORT_LE, wOffset + i * 2L) << 16);
       sum += weight * x.get(Layouts.FLOAT, xOffset + i * 4L);

@@ -2,6 +2,7 @@ package io.cusco.llama.cpu.kernels;
 
 import static io.cusco.llama.cpu.kernels.Lanes.B;
 import static io.cusco.llama.cpu.kernels.Lanes.F;
+import static io.cusco.llama.cpu.kernels.Lanes.I;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
 import static io.cusco.llama.cpu.kernels.Lanes.S;
@@ -10,8 +11,8 @@ import io.cusco.llama.checkpoint.DType;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
-import jdk.incubator.vector.VectorOperators;
 
 /// Packed weights to float32, a vector at a time. One method per block layout; layouts are ggml's
 /// (`ggml-common.h`). Types without a method here go through core's reference decoder.
@@ -63,12 +64,24 @@ final class VectorWidening {
     return Float.float16ToFloat(weights.get(Layouts.SHORT_LE, offset));
   }
 
-  private static ByteVector bytes(MemorySegment weights, long offset) {
-    return ByteVector.fromMemorySegment(B, weights, offset, LE);
+  /// Bytes in int lanes, signed; byte lanes have no shifts of their own.
+  private static IntVector ints(MemorySegment weights, long offset) {
+    return (IntVector) ByteVector.fromMemorySegment(B, weights, offset, LE).castShape(I, 0);
   }
 
-  private static ByteVector highNibbles(ByteVector bytes) {
-    return bytes.lanewise(VectorOperators.LSHR, 4).and((byte) 15);
+  /// The bits under `mask` as numbers, in place: the high nibble of 0x30 is 48. Scaling the result
+  /// is one multiplication that there is anyway; shifting it first would cost the compiler far
+  /// more.
+  private static FloatVector bits(IntVector bytes, IntVector mask) {
+    return (FloatVector) bytes.and(mask).castShape(F, 0);
+  }
+
+  private static IntVector mask(int bits) {
+    return IntVector.broadcast(I, bits);
+  }
+
+  private static FloatVector broadcast(float value) {
+    return FloatVector.broadcast(F, value);
   }
 
   /// `[f16 d][32 x int8 q]`: `d * q`.
@@ -78,7 +91,9 @@ final class VectorWidening {
       long block = offset + i / 32 * 34L;
       float d = half(weights, block);
       for (int j = 0; j < 32; j += L) {
-        Lanes.toFloat(bytes(weights, block + 2 + j)).mul(d).intoArray(out, outIndex + i + j);
+        Lanes.toFloat(ByteVector.fromMemorySegment(B, weights, block + 2 + j, LE))
+            .mul(d)
+            .intoArray(out, outIndex + i + j);
       }
     }
   }
@@ -89,11 +104,12 @@ final class VectorWidening {
     for (int i = 0; i < count; i += 32) {
       long block = offset + i / 32 * 18L;
       float d = half(weights, block);
+      FloatVector minusEight = broadcast(-8 * d);
       for (int j = 0; j < 16; j += L) {
-        ByteVector q = bytes(weights, block + 2 + j);
+        IntVector q = ints(weights, block + 2 + j);
         int at = outIndex + i + j;
-        Lanes.toFloat(q.and((byte) 15).sub((byte) 8)).mul(d).intoArray(out, at);
-        Lanes.toFloat(highNibbles(q).sub((byte) 8)).mul(d).intoArray(out, at + 16);
+        bits(q, mask(0x0f)).fma(broadcast(d), minusEight).intoArray(out, at);
+        bits(q, mask(0xf0)).fma(broadcast(d / 16), minusEight).intoArray(out, at + 16);
       }
     }
   }
@@ -109,15 +125,15 @@ final class VectorWidening {
       for (int pair = 0; pair < 4; pair++) {
         int low = scaleAndMinimum(weights, block + 4, 2 * pair);
         int high = scaleAndMinimum(weights, block + 4, 2 * pair + 1);
-        FloatVector lowMinimum = FloatVector.broadcast(F, -dmin * (low >>> 8));
-        FloatVector highMinimum = FloatVector.broadcast(F, -dmin * (high >>> 8));
-        FloatVector lowScale = FloatVector.broadcast(F, d * (low & 63));
-        FloatVector highScale = FloatVector.broadcast(F, d * (high & 63));
+        FloatVector lowMinimum = broadcast(-dmin * (low >>> 8));
+        FloatVector highMinimum = broadcast(-dmin * (high >>> 8));
+        FloatVector lowScale = broadcast(d * (low & 63));
+        FloatVector highScale = broadcast(d * (high & 63) / 16);
         for (int j = 0; j < 32; j += L) {
-          ByteVector q = bytes(weights, block + 16 + pair * 32L + j);
+          IntVector q = ints(weights, block + 16 + pair * 32L + j);
           int at = outIndex + i + pair * 64 + j;
-          Lanes.toFloat(q.and((byte) 15)).fma(lowScale, lowMinimum).intoArray(out, at);
-          Lanes.toFloat(highNibbles(q)).fma(highScale, highMinimum).intoArray(out, at + 32);
+          bits(q, mask(0x0f)).fma(lowScale, lowMinimum).intoArray(out, at);
+          bits(q, mask(0xf0)).fma(highScale, highMinimum).intoArray(out, at + 32);
         }
       }
     }
@@ -134,22 +150,29 @@ final class VectorWidening {
       for (int pair = 0; pair < 4; pair++) {
         int low = scaleAndMinimum(weights, block + 4, 2 * pair);
         int high = scaleAndMinimum(weights, block + 4, 2 * pair + 1);
-        FloatVector lowMinimum = FloatVector.broadcast(F, -dmin * (low >>> 8));
-        FloatVector highMinimum = FloatVector.broadcast(F, -dmin * (high >>> 8));
-        FloatVector lowScale = FloatVector.broadcast(F, d * (low & 63));
-        FloatVector highScale = FloatVector.broadcast(F, d * (high & 63));
-        byte lowBit = (byte) (1 << (2 * pair));
-        byte highBit = (byte) (2 << (2 * pair));
+        FloatVector lowMinimum = broadcast(-dmin * (low >>> 8));
+        FloatVector highMinimum = broadcast(-dmin * (high >>> 8));
+        FloatVector lowScale = broadcast(d * (low & 63));
+        FloatVector highScale = broadcast(d * (high & 63) / 16);
+        // The fifth bit is worth 16 of the low nibble's units and 256 of the high nibble's, which
+        // is
+        // read sixteen times too large.
+        int fifthLow = 1 << (2 * pair);
+        int fifthHigh = 2 << (2 * pair);
+        FloatVector lowUnit = broadcast(16f / fifthLow);
+        FloatVector highUnit = broadcast(256f / fifthHigh);
         for (int j = 0; j < 32; j += L) {
-          ByteVector q = bytes(weights, block + 48 + pair * 32L + j);
-          ByteVector fifth = bytes(weights, block + 16 + j);
-          ByteVector q0 = q.and((byte) 15);
-          ByteVector q1 = highNibbles(q);
-          q0 = q0.add((byte) 16, fifth.and(lowBit).compare(VectorOperators.NE, (byte) 0));
-          q1 = q1.add((byte) 16, fifth.and(highBit).compare(VectorOperators.NE, (byte) 0));
+          IntVector q = ints(weights, block + 48 + pair * 32L + j);
+          IntVector fifth = ints(weights, block + 16 + j);
           int at = outIndex + i + pair * 64 + j;
-          Lanes.toFloat(q0).fma(lowScale, lowMinimum).intoArray(out, at);
-          Lanes.toFloat(q1).fma(highScale, highMinimum).intoArray(out, at + 32);
+          bits(fifth, mask(fifthLow))
+              .fma(lowUnit, bits(q, mask(0x0f)))
+              .fma(lowScale, lowMinimum)
+              .intoArray(out, at);
+          bits(fifth, mask(fifthHigh))
+              .fma(highUnit, bits(q, mask(0xf0)))
+              .fma(highScale, highMinimum)
+              .intoArray(out, at + 32);
         }
       }
     }
@@ -169,39 +192,73 @@ final class VectorWidening {
 
   /// `[128 x low nibbles][64 x high pairs][16 x int8 scale][f16 d]`: sixteen groups of 16, `d *
   /// scale * (q - 32)`.
+  ///
+  /// Two passes, each written out so that it is too large to be inlined: in one method, or inlined
+  /// into their caller, they would pass the size at which the compiler stops turning Vector API
+  /// calls into instructions.
   private static void widenQ6K(
+      MemorySegment weights, long offset, int count, float[] out, int outIndex) {
+    widenQ6Low(weights, offset, count, out, outIndex);
+    widenQ6High(weights, offset, count, out, outIndex);
+  }
+
+  /// The weights in low nibbles; their two high bits are worth 16.
+  private static void widenQ6Low(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
     for (int i = 0; i < count; i += 256) {
       long block = offset + i / 256 * 210L;
       float d = half(weights, block + 208);
       for (int part = 0; part < 2; part++) {
         for (int j = 0; j < 32; j += L) {
-          ByteVector low0 = bytes(weights, block + part * 64L + j);
-          ByteVector low1 = bytes(weights, block + part * 64L + 32 + j);
-          ByteVector high = bytes(weights, block + 128 + part * 32L + j);
+          IntVector low0 = ints(weights, block + part * 64L + j);
+          IntVector low1 = ints(weights, block + part * 64L + 32 + j);
+          IntVector pairs = ints(weights, block + 128 + part * 32L + j);
+          FloatVector nibble0 = (FloatVector) low0.and(0x0f).castShape(F, 0);
+          FloatVector nibble1 = (FloatVector) low1.and(0x0f).castShape(F, 0);
+          FloatVector pair0 = (FloatVector) pairs.and(0x03).castShape(F, 0);
+          FloatVector pair1 = (FloatVector) pairs.and(0x0c).castShape(F, 0);
           long scales = block + 192 + part * 8L + j / 16;
+          float d0 = d * weights.get(Layouts.BYTE, scales);
+          float d1 = d * weights.get(Layouts.BYTE, scales + 2);
           int at = outIndex + i + part * 128 + j;
-          q6(low0.and((byte) 15), high, 0).mul(d * scale(weights, scales)).intoArray(out, at);
-          q6(low1.and((byte) 15), high, 2)
-              .mul(d * scale(weights, scales + 2))
-              .intoArray(out, at + 32);
-          q6(highNibbles(low0), high, 4)
-              .mul(d * scale(weights, scales + 4))
-              .intoArray(out, at + 64);
-          q6(highNibbles(low1), high, 6)
-              .mul(d * scale(weights, scales + 6))
-              .intoArray(out, at + 96);
+          nibble0 = pair0.fma(FloatVector.broadcast(F, 16), nibble0);
+          nibble1 = pair1.fma(FloatVector.broadcast(F, 4), nibble1);
+          FloatVector minimum0 = FloatVector.broadcast(F, -32 * d0);
+          FloatVector minimum1 = FloatVector.broadcast(F, -32 * d1);
+          nibble0.fma(FloatVector.broadcast(F, d0), minimum0).intoArray(out, at);
+          nibble1.fma(FloatVector.broadcast(F, d1), minimum1).intoArray(out, at + 32);
         }
       }
     }
   }
 
-  private static FloatVector q6(ByteVector nibble, ByteVector high, int shift) {
-    ByteVector pair = high.lanewise(VectorOperators.LSHR, shift).and((byte) 3);
-    return Lanes.toFloat(nibble.or(pair.lanewise(VectorOperators.LSHL, 4)).sub((byte) 32));
-  }
-
-  private static float scale(MemorySegment weights, long offset) {
-    return weights.get(Layouts.BYTE, offset);
+  /// The weights in high nibbles, which are read sixteen times too large.
+  private static void widenQ6High(
+      MemorySegment weights, long offset, int count, float[] out, int outIndex) {
+    for (int i = 0; i < count; i += 256) {
+      long block = offset + i / 256 * 210L;
+      float d = half(weights, block + 208) / 16;
+      for (int part = 0; part < 2; part++) {
+        for (int j = 0; j < 32; j += L) {
+          IntVector low0 = ints(weights, block + part * 64L + j);
+          IntVector low1 = ints(weights, block + part * 64L + 32 + j);
+          IntVector pairs = ints(weights, block + 128 + part * 32L + j);
+          FloatVector nibble0 = (FloatVector) low0.and(0xf0).castShape(F, 0);
+          FloatVector nibble1 = (FloatVector) low1.and(0xf0).castShape(F, 0);
+          FloatVector pair0 = (FloatVector) pairs.and(0x30).castShape(F, 0);
+          FloatVector pair1 = (FloatVector) pairs.and(0xc0).castShape(F, 0);
+          long scales = block + 196 + part * 8L + j / 16;
+          float d0 = d * weights.get(Layouts.BYTE, scales);
+          float d1 = d * weights.get(Layouts.BYTE, scales + 2);
+          int at = outIndex + i + part * 128 + j + 64;
+          nibble0 = pair0.fma(FloatVector.broadcast(F, 16), nibble0);
+          nibble1 = pair1.fma(FloatVector.broadcast(F, 4), nibble1);
+          FloatVector minimum0 = FloatVector.broadcast(F, -512 * d0);
+          FloatVector minimum1 = FloatVector.broadcast(F, -512 * d1);
+          nibble0.fma(FloatVector.broadcast(F, d0), minimum0).intoArray(out, at);
+          nibble1.fma(FloatVector.broadcast(F, d1), minimum1).intoArray(out, at + 32);
+        }
+      }
+    }
   }
 }
