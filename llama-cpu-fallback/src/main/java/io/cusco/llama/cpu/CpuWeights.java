@@ -15,7 +15,7 @@ import java.util.Optional;
 final class CpuWeights {
 
   /// A matrix and its bias, which is null where the checkpoint has none.
-  record Linear(Matrix weight, MemorySegment bias) {}
+  record Linear(Matrix weight, float[] bias) {}
 
   record Layer(
       MemorySegment inputNorm,
@@ -59,15 +59,20 @@ final class CpuWeights {
 
   private Linear linear(LlamaWeights.Linear linear) {
     Optional<TensorView> bias = linear.bias();
-    return new Linear(Matrix.of(linear.weight()), bias.map(this::widened).orElse(null));
+    return new Linear(Matrix.of(linear.weight()), bias.map(CpuWeights::floats).orElse(null));
   }
 
   private MemorySegment widened(TensorView vector) {
+    float[] values = floats(vector);
+    MemorySegment wide = NativeMemory.allocateZeroed((long) values.length * Float.BYTES, arena);
+    wide.copyFrom(MemorySegment.ofArray(values));
+    return wide;
+  }
+
+  private static float[] floats(TensorView vector) {
     int size = Math.toIntExact(vector.numElements());
     float[] values = new float[size];
     BlockFormats.dequantize(vector.dtype(), vector.segment(), 0, values, 0, size);
-    MemorySegment wide = NativeMemory.allocateZeroed((long) size * Float.BYTES, arena);
-    wide.copyFrom(MemorySegment.ofArray(values));
-    return wide;
+    return values;
   }
 }

@@ -31,11 +31,10 @@ final class MatMul {
   /// A weight matrix and where its product goes.
   ///
   /// @param weight `[rows, columns]`
-  /// @param bias `[rows]` float32, or null
+  /// @param bias `[rows]`, or null
   /// @param out `[tokens, outStride bytes]` float32
   /// @param add whether to add to `out` instead of replacing it
-  record Projection(
-      Matrix weight, MemorySegment bias, MemorySegment out, long outStride, boolean add) {}
+  record Projection(Matrix weight, float[] bias, MemorySegment out, long outStride, boolean add) {}
 
   /// Below this many tokens most lanes of a tile would be idle.
   static final int MIN_TILE_TOKENS = 6;
@@ -82,7 +81,7 @@ final class MatMul {
     panels = NativeMemory.allocateZeroed((long) padded * maxColumns * Float.BYTES, arena);
     scratch = new Scratch[pool.numThreads()];
     for (int i = 0; i < scratch.length; i++) {
-      scratch[i] = new Scratch(padded, kernels.tileRows() * panelTokens);
+      scratch[i] = new Scratch(padded, panelTokens, kernels.tileRows() * panelTokens);
     }
   }
 
@@ -93,8 +92,16 @@ final class MatMul {
     final float[] sums = new float[MIN_TILE_TOKENS];
     final float[] part;
 
-    Scratch(int paddedTokens, int tileSize) {
+    /// One row of activations or results, and one block of a panel: MemorySegment's single elements
+    /// are slow until compiled, arrays and whole copies are not.
+    final float[] row = new float[ROW_BLOCK];
+
+    final float[] added = new float[ROW_BLOCK];
+    final float[] panelBlock;
+
+    Scratch(int paddedTokens, int panelTokens, int tileSize) {
       part = new float[tileSize];
+      panelBlock = new float[TRANSPOSE_BLOCK * panelTokens];
       products = new float[ROW_BLOCK * paddedTokens];
     }
   }
@@ -191,7 +198,7 @@ final class MatMul {
     long at = token * projection.outStride() + (long) row * Float.BYTES;
     float value = product;
     if (projection.bias() != null) {
-      value += projection.bias().getAtIndex(FLOAT, row);
+      value += projection.bias()[row];
     }
     if (projection.add()) {
       value += projection.out().get(FLOAT, at);
@@ -202,7 +209,7 @@ final class MatMul {
   private static void addBias(Projection projection, int token, int rowStart, int rowEnd) {
     for (int row = rowStart; row < rowEnd; row++) {
       long at = token * projection.outStride() + (long) row * Float.BYTES;
-      float value = projection.out().get(FLOAT, at) + projection.bias().getAtIndex(FLOAT, row);
+      float value = projection.out().get(FLOAT, at) + projection.bias()[row];
       projection.out().set(FLOAT, at, value);
     }
   }
@@ -215,14 +222,23 @@ final class MatMul {
     int columnEnd = Math.min(columns, columnStart + TRANSPOSE_BLOCK);
     int width = panelVectors(panel) * kernels.lanes();
     long panelAt = (long) panel * panelTokens * columns * Float.BYTES;
+    int count = columnEnd - columnStart;
+    float[] row = scratch[worker].row;
+    float[] block = scratch[worker].panelBlock;
     for (int lane = 0; lane < width; lane++) {
       int token = panel * panelTokens + lane;
-      long xRow = token * xStride;
-      for (int column = columnStart; column < columnEnd; column++) {
-        float value = token < numTokens ? x.get(FLOAT, xRow + (long) column * Float.BYTES) : 0;
-        panels.set(FLOAT, panelAt + ((long) column * width + lane) * Float.BYTES, value);
+      if (token < numTokens) {
+        MemorySegment.copy(
+            x, FLOAT, token * xStride + (long) columnStart * Float.BYTES, row, 0, count);
+      } else {
+        Arrays.fill(row, 0, count, 0);
+      }
+      for (int column = 0; column < count; column++) {
+        block[column * width + lane] = row[column];
       }
     }
+    long blockAt = panelAt + (long) columnStart * width * Float.BYTES;
+    MemorySegment.copy(block, 0, panels, FLOAT, blockAt, count * width);
   }
 
   private void multiplyTiles(int task, int worker) {
@@ -247,10 +263,30 @@ final class MatMul {
       multiplyBlock(w, rowStart, rows, column, count, scratch[worker], stride);
     }
     for (int token = 0; token < numTokens; token++) {
+      storeRow(projection, token, rowStart, rows, stride, scratch[worker]);
+    }
+  }
+
+  /// Moves one token's column of the products to its row of the result.
+  private static void storeRow(
+      Projection projection, int token, int rowStart, int rows, int stride, Scratch scratch) {
+    float[] values = scratch.row;
+    for (int row = 0; row < rows; row++) {
+      values[row] = scratch.products[row * stride + token];
+    }
+    if (projection.bias() != null) {
       for (int row = 0; row < rows; row++) {
-        store(projection, token, rowStart + row, products[row * stride + token]);
+        values[row] += projection.bias()[rowStart + row];
       }
     }
+    long at = token * projection.outStride() + (long) rowStart * Float.BYTES;
+    if (projection.add()) {
+      MemorySegment.copy(projection.out(), FLOAT, at, scratch.added, 0, rows);
+      for (int row = 0; row < rows; row++) {
+        values[row] += scratch.added[row];
+      }
+    }
+    MemorySegment.copy(values, 0, projection.out(), FLOAT, at, rows);
   }
 
   private void multiplyBlock(
