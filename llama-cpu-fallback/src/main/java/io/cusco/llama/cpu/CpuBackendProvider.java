@@ -23,7 +23,7 @@ public final class CpuBackendProvider implements BackendProvider {
     return new Availability.Available(
         "%d cores, %s"
             .formatted(
-                Runtime.getRuntime().availableProcessors(), KernelChoice.best().description()));
+                Runtime.getRuntime().availableProcessors(), KernelChoice.description()));
   }
 
   @Override

@@ -13,16 +13,26 @@ final class KernelChoice {
 
   private KernelChoice() {}
 
-  /// Asks for the module before any class that uses it loads: on the class path it is absent unless
-  /// a flag names it, and then the first use would fail with NoClassDefFoundError.
+  /// Vector kernels if this JVM has them; otherwise scalar ones and one line in the log.
   static Kernels best() {
-    if (ModuleLayer.boot().findModule(VECTOR_MODULE).isEmpty()) {
-      LOG.warn(
-          "the Vector API is missing, so the CPU runs scalar code, many times slower; start the JVM"
-              + " with --add-modules {}",
-          VECTOR_MODULE);
-      return new ScalarKernels();
+    if (hasVectorApi()) {
+      return new VectorKernels();
     }
-    return new VectorKernels();
+    LOG.warn(
+        "the Vector API is missing, so the CPU runs scalar code, many times slower; start the JVM with"
+            + " --add-modules {}",
+        VECTOR_MODULE);
+    return new ScalarKernels();
+  }
+
+  /// What [#best()] would run, in a few words.
+  static String description() {
+    return (hasVectorApi() ? new VectorKernels() : new ScalarKernels()).description();
+  }
+
+  /// Asks for the module before any class that uses it loads: on the class path it is absent unless a
+  /// flag names it, and then the first use would fail with NoClassDefFoundError.
+  private static boolean hasVectorApi() {
+    return ModuleLayer.boot().findModule(VECTOR_MODULE).isPresent();
   }
 }
