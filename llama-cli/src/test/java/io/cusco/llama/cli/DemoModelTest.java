@@ -12,6 +12,7 @@ import io.cusco.llama.engine.Request;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
 import io.cusco.llama.testkit.Json;
+import io.cusco.llama.testkit.Tolerance;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -70,12 +71,12 @@ class DemoModelTest {
           .as("%s: logit of token %d", name, (int) idAndLogit[0])
           .isCloseTo(idAndLogit[1], within(tolerance));
     }
-    assertThat(logSumExp(last))
+    assertThat(Tolerance.logSumExp(last))
         .as("%s: logsumexp", name)
         .isCloseTo(((Number) prompt.get("logsumexp")).doubleValue(), within(tolerance));
     double[] logprobs = Json.doubles(prompt.get("prompt_logprobs"));
     for (int i = 0; i < logprobs.length; i++) {
-      double logprob = logits.get(i)[ids[i + 1]] - logSumExp(logits.get(i));
+      double logprob = logits.get(i)[ids[i + 1]] - Tolerance.logSumExp(logits.get(i));
       assertThat(logprob)
           .as("%s: log-probability of prompt token %d", name, i + 1)
           .isCloseTo(logprobs[i], within(2 * tolerance));
@@ -118,17 +119,5 @@ class DemoModelTest {
           .map(Json::object)
           .toList();
     }
-  }
-
-  private static double logSumExp(float[] logits) {
-    double maximum = Double.NEGATIVE_INFINITY;
-    for (float logit : logits) {
-      maximum = Math.max(maximum, logit);
-    }
-    double sum = 0;
-    for (float logit : logits) {
-      sum += Math.exp(logit - maximum);
-    }
-    return maximum + Math.log(sum);
   }
 }

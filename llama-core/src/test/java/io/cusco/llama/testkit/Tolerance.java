@@ -70,7 +70,8 @@ public record Tolerance(String name, double largest, double rms, double meanKl) 
     return sum;
   }
 
-  private static double logSumExp(float[] logits) {
+  /// The logarithm of the sum of `exp(logits)`.
+  public static double logSumExp(float[] logits) {
     double maximum = Double.NEGATIVE_INFINITY;
     for (float logit : logits) {
       maximum = Math.max(maximum, logit);

@@ -22,8 +22,7 @@ public final class CpuBackendProvider implements BackendProvider {
   public Availability probe() {
     return new Availability.Available(
         "%d cores, %s"
-            .formatted(
-                Runtime.getRuntime().availableProcessors(), KernelChoice.description()));
+            .formatted(Runtime.getRuntime().availableProcessors(), KernelChoice.description()));
   }
 
   @Override

@@ -30,8 +30,8 @@ final class KernelChoice {
     return (hasVectorApi() ? new VectorKernels() : new ScalarKernels()).description();
   }
 
-  /// Asks for the module before any class that uses it loads: on the class path it is absent unless a
-  /// flag names it, and then the first use would fail with NoClassDefFoundError.
+  /// Asks for the module before any class that uses it loads: on the class path it is absent unless
+  /// a flag names it, and then the first use would fail with NoClassDefFoundError.
   private static boolean hasVectorApi() {
     return ModuleLayer.boot().findModule(VECTOR_MODULE).isPresent();
   }

@@ -134,11 +134,24 @@ final class MatMul {
   }
 
   private int numTasks() {
+    return tasksBefore(projections.length);
+  }
+
+  /// Tasks of the projections before `index`.
+  private int tasksBefore(int index) {
     int tasks = 0;
-    for (Projection projection : projections) {
-      tasks += Math.ceilDiv(projection.weight().rows(), rowsPerTask);
+    for (int i = 0; i < index; i++) {
+      tasks += Math.ceilDiv(projections[i].weight().rows(), rowsPerTask);
     }
     return tasks;
+  }
+
+  private int projectionOf(int task) {
+    int index = 0;
+    while (task >= tasksBefore(index + 1)) {
+      index++;
+    }
+    return index;
   }
 
   private int numPanels() {
@@ -151,18 +164,10 @@ final class MatMul {
   }
 
   private void streamRows(int task, int worker) {
-    int index = 0;
-    while (true) {
-      int tasks = Math.ceilDiv(projections[index].weight().rows(), rowsPerTask);
-      if (task < tasks) {
-        break;
-      }
-      task -= tasks;
-      index++;
-    }
+    int index = projectionOf(task);
     Projection projection = projections[index];
     Matrix w = projection.weight();
-    int rowStart = task * rowsPerTask;
+    int rowStart = (task - tasksBefore(index)) * rowsPerTask;
     int rowEnd = Math.min(w.rows(), rowStart + rowsPerTask);
     if (numTokens == 1) {
       kernels.gemv(
@@ -242,18 +247,10 @@ final class MatMul {
   }
 
   private void multiplyTiles(int task, int worker) {
-    int index = 0;
-    while (true) {
-      int tasks = Math.ceilDiv(projections[index].weight().rows(), ROW_BLOCK);
-      if (task < tasks) {
-        break;
-      }
-      task -= tasks;
-      index++;
-    }
+    int index = projectionOf(task);
     Projection projection = projections[index];
     Matrix w = projection.weight();
-    int rowStart = task * ROW_BLOCK;
+    int rowStart = (task - tasksBefore(index)) * rowsPerTask;
     int rows = Math.min(ROW_BLOCK, w.rows() - rowStart);
     int stride = numPanels() * panelTokens;
     float[] products = scratch[worker].products;

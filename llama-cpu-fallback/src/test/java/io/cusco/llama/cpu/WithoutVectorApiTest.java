@@ -35,8 +35,7 @@ class WithoutVectorApiTest {
                 OpenBackend.class.getName())
             .redirectErrorStream(true)
             .start();
-    String output =
-        new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    String output = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(child.waitFor()).as(output).isZero();
     assertThat(output).contains("scalar").containsOnlyOnce("--add-modules jdk.incubator.vector");
     assertThat(output).contains("device: ");
