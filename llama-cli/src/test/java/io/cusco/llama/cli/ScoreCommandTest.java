@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,6 +32,7 @@ class ScoreCommandTest {
   /// One model file or folder with the goldens that apply to it.
   private record Case(Path model, Path golden, Path logits) {}
 
+  @Tag("slow")
   @TestFactory
   Stream<DynamicTest> everyModelScoresAsTheReference() throws IOException {
     List<Case> cases = new ArrayList<>();

@@ -30,6 +30,9 @@ public record ModelOptions(
   /// Enough tokens to make a prompt's matrix products compute-bound on a CPU.
   public static final int DEFAULT_MAX_TOKENS_PER_STEP = 512;
 
+  /// Rows of a scored prompt that one step covers: 16 MB of logits with a vocabulary of 128k.
+  public static final int DEFAULT_MAX_LOGITS_PER_STEP = 32;
+
   public ModelOptions {
     requirePositive("maxContextLength", maxContextLength);
     requirePositive("maxTokensPerStep", maxTokensPerStep);
@@ -46,7 +49,7 @@ public record ModelOptions(
         maxContextLength,
         Math.max(DEFAULT_MAX_TOKENS_PER_STEP, maxSequences),
         maxSequences,
-        maxSequences,
+        Math.max(DEFAULT_MAX_LOGITS_PER_STEP, maxSequences),
         DEFAULT_KV_BLOCK_SIZE,
         OptionalInt.empty(),
         Optional.empty());

@@ -31,6 +31,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.TestInstance;
@@ -61,11 +62,13 @@ public abstract class ModelConformance {
     backend.close();
   }
 
+  @Tag("slow")
   @TestFactory
   Stream<DynamicTest> f32MeetsTheGoldenLogitsOfEveryModel() {
     return goldens(golden -> checkGolden(golden, ComputeMode.F32, Tolerance.F32));
   }
 
+  @Tag("slow")
   @TestFactory
   Stream<DynamicTest> fastPathMeetsTheGoldenLogitsOfEveryModel() {
     return goldens(golden -> checkGolden(golden, ComputeMode.AUTO, fastPathTolerance()));
