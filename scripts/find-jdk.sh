@@ -34,6 +34,9 @@ find_jdk() {
     fi
   done)
   if [ -n "$found" ]; then
+    if [ -n "${LLAMA_JAVA_HOME:-}" ] && [ "$found" != "$LLAMA_JAVA_HOME" ]; then
+      echo "llama: LLAMA_JAVA_HOME=$LLAMA_JAVA_HOME is no JDK $MIN_JDK or newer; taking $found" >&2
+    fi
     printf '%s\n' "$found"
     return 0
   fi

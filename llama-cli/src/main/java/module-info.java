@@ -1,6 +1,6 @@
 /// The application: commands, terminal, logging. Backends are found at run time.
 module io.cusco.llama.cli {
-  requires io.cusco.llama;
+  requires transitive io.cusco.llama;
   requires ch.qos.logback.classic;
   requires ch.qos.logback.core;
   requires info.picocli;
@@ -10,6 +10,8 @@ module io.cusco.llama.cli {
   requires org.jline.terminal;
   requires org.slf4j;
   requires tools.jackson.core;
+
+  exports io.cusco.llama.cli.demo;
 
   opens io.cusco.llama.cli to
       info.picocli;

@@ -11,6 +11,8 @@ import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.SyntheticCheckpoint;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.model.LlamaModel;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
@@ -47,6 +49,15 @@ final class BenchCommand implements Callable<Integer> {
       description =
           "Type of synthetic weights: f32, f16, bf16, q8_0, q4_0, q4_k, ... (default: q8_0).")
   private String dtype;
+
+  @Option(
+      names = "--save",
+      paramLabel = "FILE.gguf",
+      description = {
+        "Keep the synthetic model as a GGUF file, replacing an earlier one, and measure that file,",
+        "mapped, instead of weights in memory."
+      })
+  private Path save;
 
   @Option(
       names = "--prompt-tokens",
@@ -106,15 +117,26 @@ final class BenchCommand implements Callable<Integer> {
       return model.open();
     }
     String type = dtype == null ? DEFAULT_SYNTHETIC_TYPE : dtype;
-    Checkpoint checkpoint = Usage.check(() -> SyntheticCheckpoint.open(synthetic, type));
+    SyntheticCheckpoint checkpoint = Usage.check(() -> SyntheticCheckpoint.open(synthetic, type));
     BenchCosts.requireMemory(checkpoint.config(), DType.valueOf(type.toUpperCase(Locale.ROOT)));
-    return checkpoint;
+    return save == null ? checkpoint : saved(checkpoint);
+  }
+
+  /// Writes the model and opens what was written in its place.
+  private Checkpoint saved(SyntheticCheckpoint checkpoint) {
+    try (checkpoint) {
+      checkpoint.writeGguf(save);
+    } catch (IOException e) {
+      throw new LlamaException("cannot write %s: %s".formatted(save, Failures.describe(e)), e);
+    }
+    return Checkpoint.open(save);
   }
 
   private void checkOptions() {
     Usage.require(synthetic == null || !model.isGiven(), "--synthetic and -m exclude each other");
     Usage.require(
         synthetic != null || dtype == null, "--dtype is for --synthetic; a checkpoint has its own");
+    Usage.require(synthetic != null || save == null, "--save is for --synthetic");
     Usage.require(
         promptTokens > 0 && genTokens > 0 && repeat > 0,
         "--prompt-tokens, --gen-tokens and --repeat must be 1 or more");
@@ -131,12 +153,13 @@ final class BenchCommand implements Callable<Integer> {
     LlamaConfig config = checkpoint.config();
     LlamaWeights weights = checkpoint.weights();
     int depth = contextTokens == null ? promptTokens : contextTokens;
-    int length = Math.max(promptTokens, Math.addExact(depth, genTokens));
-    if (length > config.maxPositionEmbeddings()) {
+    long needed = Math.max(promptTokens, (long) depth + genTokens);
+    if (needed > config.maxPositionEmbeddings()) {
       throw new LlamaException(
           "%s has %d positions; the prompt, or the context and the tokens to decode, need %d"
-              .formatted(name, config.maxPositionEmbeddings(), length));
+              .formatted(name, config.maxPositionEmbeddings(), needed));
     }
+    int length = (int) needed;
     int maxBatch = Arrays.stream(batches).max().orElseThrow();
     int blockSize = ModelOptions.DEFAULT_KV_BLOCK_SIZE;
     ModelOptions options =

@@ -4,6 +4,7 @@ import com.sun.management.OperatingSystemMXBean;
 import io.cusco.llama.backend.Availability;
 import io.cusco.llama.backend.BackendProvider;
 import io.cusco.llama.backend.Backends;
+import io.cusco.llama.cli.demo.DemoModel;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;

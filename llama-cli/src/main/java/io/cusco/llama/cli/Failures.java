@@ -3,6 +3,7 @@ package io.cusco.llama.cli;
 import io.cusco.llama.LlamaException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 
@@ -19,6 +20,7 @@ final class Failures {
       case UncheckedIOException unchecked -> describe(unchecked.getCause());
       case NoSuchFileException _ -> "no such file or folder: " + e.getMessage();
       case AccessDeniedException _ -> "access denied: " + e.getMessage();
+      case CharacterCodingException _ -> "the text is not UTF-8";
       case IOException _ -> firstLine(e.getMessage());
       case OutOfMemoryError _ ->
           "out of memory (%s); the Java heap holds at most %d MB: give more with LLAMA_JAVA_OPTS=-Xmx8g"

@@ -47,7 +47,8 @@ final class JsonLines {
       }
       return Optional.of(line);
     } catch (JacksonException e) {
-      throw error(e.getOriginalMessage());
+      // What follows is the parser's own notion of where it is.
+      throw error(e.getOriginalMessage().replaceFirst(" \\(start marker at .*", ""));
     }
   }
 

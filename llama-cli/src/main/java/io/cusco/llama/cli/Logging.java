@@ -22,9 +22,13 @@ public final class Logging extends ContextAwareBase implements Configurator {
   /// For Logback.
   public Logging() {}
 
-  /// Leaves everything to [#install]; without this Logback would print debug lines on stdout.
+  /// Leaves everything to [#install]; without this Logback would print debug lines on stdout. Where
+  /// this jar is but a library, for the sake of the bundled model, logging is not its business.
   @Override
   public ExecutionStatus configure(LoggerContext context) {
+    if (System.getProperty(Terminals.PROPERTY) == null) {
+      return ExecutionStatus.INVOKE_NEXT_IF_ANY;
+    }
     context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.WARN);
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
   }

@@ -23,7 +23,11 @@ final class LogitsFile implements AutoCloseable {
     this.channel = channel;
   }
 
+  /// @throws LlamaException if `target` is a device or a folder: the file would take its place
   static LogitsFile create(Path target) throws IOException {
+    if (Files.exists(target) && !Files.isRegularFile(target)) {
+      throw new LlamaException("cannot write %s: not a regular file".formatted(target));
+    }
     Path partial = target.resolveSibling(target.getFileName() + ".partial");
     FileChannel channel =
         FileChannel.open(

@@ -45,11 +45,11 @@ public final class Main {
     Logging.install(context.err(), false);
     try {
       int exitCode = commandLine(context, args).execute(args);
-      context.out().flush();
+      if (exitCode == OK) {
+        context.out().flush();
+      }
       return exitCode;
-    } catch (OutputException e) {
-      return e.isBrokenPipe() ? OK : report(context, e);
-    } catch (OutOfMemoryError e) {
+    } catch (OutputException | OutOfMemoryError e) {
       return report(context, e);
     }
   }
@@ -78,15 +78,13 @@ public final class Main {
         line.addSubcommand(name, command.get());
       }
     });
+    // "@name" in a prompt is text, not a file of further options.
+    line.setExpandAtFiles(false);
     line.setOut(new PrintWriter(context.out().asWriter(), true));
     line.setErr(new PrintWriter(context.err().asWriter(), true));
     line.setParameterExceptionHandler((e, _) -> usageError(context, e.getCommandLine(), e));
-    line.setExecutionExceptionHandler((e, command, _) -> {
-      if (e instanceof OutputException output) {
-        throw output;
-      }
-      return e instanceof Usage.WrongUsage ? usageError(context, command, e) : report(context, e);
-    });
+    line.setExecutionExceptionHandler((e, command, _) ->
+        e instanceof Usage.WrongUsage ? usageError(context, command, e) : report(context, e));
     return line;
   }
 
@@ -98,9 +96,16 @@ public final class Main {
   }
 
   private static int report(CliContext context, Throwable e) {
-    context.err().line("llama: " + Failures.describe(e));
-    if (context.verbose()) {
-      context.err().stackTrace(e);
+    if (e instanceof OutputException output && output.isBrokenPipe()) {
+      return OK;
+    }
+    try {
+      context.err().line("llama: " + Failures.describe(e));
+      if (context.verbose()) {
+        context.err().stackTrace(e);
+      }
+    } catch (OutputException _) {
+      // Nobody can be told; the exit code has to do.
     }
     return FAILED;
   }

@@ -1,6 +1,7 @@
 package io.cusco.llama.cli;
 
 import io.cusco.llama.checkpoint.Checkpoint;
+import io.cusco.llama.cli.demo.DemoModel;
 import picocli.CommandLine.Option;
 
 /// `-m`: which checkpoint.

@@ -4,6 +4,7 @@ import io.cusco.llama.Llama;
 import io.cusco.llama.LlamaException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,16 +57,19 @@ final class PromptOptions {
       return source.text;
     }
     try {
-      return source != null
-          ? new String(Files.readAllBytes(source.file), StandardCharsets.UTF_8)
-          : readAll(context.in());
+      return source != null ? Files.readString(source.file) : readAll(context.in());
     } catch (IOException e) {
       throw new LlamaException("cannot read the prompt: " + Failures.describe(e), e);
     }
   }
 
+  /// @throws java.nio.charset.CharacterCodingException if it is not UTF-8: the model would
+  ///   otherwise continue another text than the one given
   static String readAll(InputStream in) throws IOException {
-    return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    return StandardCharsets.UTF_8
+        .newDecoder()
+        .decode(ByteBuffer.wrap(in.readAllBytes()))
+        .toString();
   }
 
   /// What the model is to continue.

@@ -16,7 +16,9 @@ record TokenIds(int[] values) {
       }
       try {
         return new TokenIds(
-            Arrays.stream(trimmed.split("[,\\s]+")).mapToInt(Integer::parseInt).toArray());
+            Arrays.stream(trimmed.split("\\s*,\\s*|\\s+", -1))
+                .mapToInt(Integer::parseInt)
+                .toArray());
       } catch (NumberFormatException e) {
         throw new TypeConversionException("expected token ids such as 1,2,3: " + e.getMessage());
       }

@@ -3,9 +3,12 @@ package io.cusco.llama.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.cusco.llama.testkit.Json;
+import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class BenchCommandTest {
   @Test
@@ -47,6 +50,45 @@ class BenchCommandTest {
       assertThat(((Number) row.get("ceiling_bytes_per_second")).doubleValue()).isGreaterThan(1e8);
       assertThat(((Number) row.get("percent_of_ceiling")).doubleValue()).isPositive();
     }
+  }
+
+  @Test
+  void aSyntheticModelCanBeKeptAsAFile(@TempDir Path folder) {
+    Path file = folder.resolve("tiny.gguf");
+    String[] small = {"--prompt-tokens", "8", "--gen-tokens", "2", "--repeat", "1", "--json"};
+    Cli.Result saved =
+        Cli.run(
+            concat(small, "bench", "--synthetic", "tiny", "--dtype", "q4_k", "--save", file + ""));
+    assertThat(saved.code()).as(saved.err()).isZero();
+    assertThat(saved.jsonLines().getFirst())
+        .containsEntry("model", "tiny")
+        .containsEntry("dtype", "q4_k");
+    Cli.Result again = Cli.run(concat(small, "bench", "-m", file.toString()));
+    assertThat(again.code()).as(again.err()).isZero();
+    assertThat(again.jsonLines().getFirst()).containsEntry("dtype", "q4_k");
+    Cli.Result ids = Cli.run("generate", "-m", file.toString(), "--ids", "1,2", "-n", "3");
+    assertThat(ids.out()).matches("\\d+,\\d+,\\d+\n");
+  }
+
+  @Test
+  void aFolderOrADeviceIsNotReplacedByTheModel(@TempDir Path folder) {
+    Cli.Result result = Cli.run("bench", "--synthetic", "tiny", "--save", folder.toString());
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("cannot write " + folder, "not a regular file");
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  private static String[] concat(String[] tail, String... head) {
+    String[] all = Arrays.copyOf(head, head.length + tail.length);
+    System.arraycopy(tail, 0, all, head.length, tail.length);
+    return all;
+  }
+
+  @Test
+  void numbersBeyondAnIntAreRefusedLikeOthers() {
+    Cli.Result result = Cli.run("bench", "--synthetic", "tiny", "--gen-tokens", "2147483647");
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("tiny has 512 positions", "need 2147484159");
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.cusco.llama.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.cusco.llama.cli.demo.DemoModel;
 import io.cusco.llama.testkit.Json;
 import io.cusco.llama.testkit.TestData;
 import java.util.Arrays;

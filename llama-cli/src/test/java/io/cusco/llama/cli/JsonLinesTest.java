@@ -68,6 +68,12 @@ class JsonLinesTest {
   }
 
   @Test
+  void anUnfinishedLineIsNamedInWordsOfOurs() {
+    assertThatThrownBy(of("{\"ids\":[1]")::next)
+        .hasMessage("input line 1: Unexpected end-of-input: expected close marker for Object");
+  }
+
+  @Test
   void deepNestingIsRefused() {
     JsonLines lines = of("{\"x\":" + "[".repeat(100_000));
     assertThatThrownBy(lines::next).isInstanceOf(LlamaException.class);

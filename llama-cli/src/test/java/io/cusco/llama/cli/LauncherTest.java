@@ -169,6 +169,68 @@ class LauncherTest {
   }
 
   @Test
+  void twoAtOnceBuildOnce() throws Exception {
+    script(
+        repository.resolve("mvnw"),
+        """
+        echo built >> builds
+        sleep 1
+        mkdir -p llama-cli/target/lib
+        touch llama-cli/target/llama-cli.jar
+        """);
+    Path jdk = jdk("jdk25", "25");
+    ProcessBuilder builder =
+        new ProcessBuilder("sh", "-c", "'%1$s' tokenize & '%1$s' tokenize; wait".formatted(llama()))
+            .redirectErrorStream(true);
+    builder.environment().put("LLAMA_JAVA_HOME", jdk.toString());
+    Process process = builder.start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    process.waitFor();
+    assertThat(Files.readAllLines(repository.resolve("builds"))).as(output).hasSize(1);
+    assertThat(output.lines().filter("java jdk25"::equals)).as(output).hasSize(2);
+    assertThat(jar.resolveSibling(".building")).doesNotExist();
+  }
+
+  @Test
+  void theLockOfABuildThatWasKilledIsTakenOver() throws Exception {
+    Path jdk = jdk("jdk25", "25");
+    Files.createDirectories(jar.getParent());
+    Process dead = new ProcessBuilder("true").start();
+    dead.waitFor();
+    Files.createSymbolicLink(jar.resolveSibling(".building"), Path.of(dead.pid() + ""));
+    Cli.Result result = launch(llama(), folder, Map.of("LLAMA_JAVA_HOME", jdk.toString()));
+    assertThat(result.code()).as(result.err()).isZero();
+    assertThat(result.err()).contains("llama: building");
+    assertThat(Files.isSymbolicLink(jar.resolveSibling(".building"))).isFalse();
+  }
+
+  @Test
+  void aClosedStdinIsEmpty() throws Exception {
+    build();
+    Path home = jdk("jdk25", "25");
+    script(home.resolve("bin/java"), "cat; echo end of stdin\n");
+    Path script = folder.resolve("closed.sh");
+    Files.writeString(script, "exec '%s' <&-\n".formatted(llama()));
+    Cli.Result result = launch(script, folder, Map.of("LLAMA_JAVA_HOME", home.toString()));
+    assertThat(result.code()).as(result.err()).isZero();
+    assertThat(result.out()).isEqualTo("end of stdin\n");
+    assertThat(result.err()).isEmpty();
+  }
+
+  @Test
+  void aJdkThatWasAskedForAndDoesNotDoIsNamed() throws Exception {
+    build();
+    Path newer = jdk("jdk26", "26");
+    Cli.Result result =
+        launch(
+            llama(),
+            folder,
+            Map.of("LLAMA_JAVA_HOME", folder + "/no-jdk", "JAVA_HOME", newer.toString()));
+    assertThat(result.out()).startsWith("java jdk26\n");
+    assertThat(result.err()).contains("LLAMA_JAVA_HOME=" + folder + "/no-jdk is no JDK 25");
+  }
+
+  @Test
   void flagsForJavaCanBeAdded() throws Exception {
     build();
     Path jdk = jdk("jdk25", "25");

@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -57,6 +60,8 @@ class MainTest {
         "generate -p x --top-p 0",
         "generate -p x -n 0",
         "generate -p x --threads 0",
+        "generate -p x --threads 100000",
+        "generate -p x --logit-bias 5:NaN",
         "generate -p x --device -1",
         "generate -p x --context-length 0",
         "generate -p x --compute f64",
@@ -65,6 +70,7 @@ class MainTest {
         "generate -p x --logit-bias 5",
         "generate -p x --logit-bias a:1",
         "generate --ids 1,x",
+        "generate --ids 1,,2",
         "generate --ids 1 --special",
         "tokenize --text a --jsonl",
         "detokenize",
@@ -76,6 +82,7 @@ class MainTest {
         "bench --synthetic llama-3.2-1b --dtype fp8",
         "bench --synthetic llama-3.2-1b -m x.gguf",
         "bench --dtype q8_0",
+        "bench --save x.gguf",
         "bench --batch 1,0",
         "bench --repeat 0"
       })
@@ -113,20 +120,38 @@ class MainTest {
   }
 
   @Test
-  void aReaderThatHasEnoughIsNoFailure() {
-    Cli.Result quiet = failingOutput("Broken pipe");
+  void aPromptThatIsNotUtf8IsRefused(@TempDir Path folder) throws IOException {
+    Path file = Files.write(folder.resolve("prompt.txt"), new byte[] {'a', (byte) 0xff, 'b'});
+    Cli.Result result = Cli.run("generate", "--prompt-file", file.toString());
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("cannot read the prompt: the text is not UTF-8");
+  }
+
+  @Test
+  void anAtSignDoesNotReadOptionsFromAFile(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("options"), "--no-such-option");
+    Cli.Result result = Cli.run("inspect", "-m", "@" + file);
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("'@" + file + "': no such file");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"doctor", "doctor --json", "--help"})
+  void aReaderThatHasEnoughIsNoFailure(String args) {
+    Cli.Result quiet = failingOutput("Broken pipe", args);
     assertThat(quiet.code()).isZero();
     assertThat(quiet.err()).isEmpty();
   }
 
-  @Test
-  void aFullDiskIsAFailure() {
-    Cli.Result result = failingOutput("No space left on device");
+  @ParameterizedTest
+  @ValueSource(strings = {"doctor", "doctor --json", "--help"})
+  void aFullDiskIsAFailureInOneLine(String args) {
+    Cli.Result result = failingOutput("No space left on device", args);
     assertThat(result.code()).isEqualTo(1);
-    assertThat(result.err()).contains("cannot write the output: No space left on device");
+    assertThat(result.err()).isEqualTo("llama: cannot write the output: No space left on device\n");
   }
 
-  private static Cli.Result failingOutput(String reason) {
+  private static Cli.Result failingOutput(String reason, String args) {
     OutputStream out =
         new OutputStream() {
           @Override
@@ -135,7 +160,7 @@ class MainTest {
           }
         };
     java.io.ByteArrayOutputStream err = new java.io.ByteArrayOutputStream();
-    int code = Main.run(new String[] {"doctor"}, out, err, InputStream.nullInputStream());
+    int code = Main.run(args.split(" "), out, err, InputStream.nullInputStream());
     return new Cli.Result(code, "", err.toString(java.nio.charset.StandardCharsets.UTF_8));
   }
 }

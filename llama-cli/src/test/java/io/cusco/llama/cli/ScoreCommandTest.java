@@ -198,4 +198,13 @@ class ScoreCommandTest {
     assertThat(result.code()).isEqualTo(1);
     assertThat(result.err()).contains("no such file or folder: no/such/folder/x.f32");
   }
+
+  @Test
+  void whatIsNoFileIsNotReplacedByTheLogits() {
+    Cli.Result result =
+        Cli.run("score", "-m", stories(), "--ids", "1", "--logits", temp.toString());
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("cannot write " + temp + ": not a regular file");
+    assertThat(temp).isEmptyDirectory();
+  }
 }

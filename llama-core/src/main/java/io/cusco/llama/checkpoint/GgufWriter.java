@@ -15,6 +15,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -168,6 +169,10 @@ public final class GgufWriter {
   /// @throws IOException if it cannot be written; nothing is left behind
   public void write(Path file) throws IOException {
     Path absolute = file.toAbsolutePath();
+    if (Files.exists(absolute) && !Files.isRegularFile(absolute)) {
+      // Renaming would put the file in the place of a device such as /dev/null.
+      throw new FileSystemException(file.toString(), null, "not a regular file");
+    }
     // Not createTempFile: its files are readable by their owner alone, and the name would keep
     // that.
     Path temporary =

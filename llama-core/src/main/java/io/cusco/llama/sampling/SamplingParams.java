@@ -60,11 +60,13 @@ public record SamplingParams(
         logprobs >= -1 && logprobs <= MAX_LOGPROBS,
         "logprobs must be -1 (off) .. " + MAX_LOGPROBS,
         logprobs);
-    logitBias.forEach((id, bias) ->
-        require(
-            id >= 0 && bias < Float.POSITIVE_INFINITY,
-            "logit_bias needs an id of 0 or more and a finite number (or -inf to ban it), id",
-            id));
+    logitBias.forEach((id, bias) -> {
+      require(id >= 0, "logit_bias: the token id must be 0 or more", id);
+      require(
+          bias < Float.POSITIVE_INFINITY,
+          "logit_bias of token %d must be a finite number, or -inf to ban it".formatted(id),
+          bias);
+    });
     logitBias = java.util.Collections.unmodifiableMap(new TreeMap<>(logitBias));
   }
 

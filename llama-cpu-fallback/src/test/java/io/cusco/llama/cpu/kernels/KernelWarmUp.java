@@ -1,0 +1,93 @@
+package io.cusco.llama.cpu.kernels;
+
+import io.cusco.llama.checkpoint.DType;
+import io.cusco.llama.memory.NativeMemory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// The program that [KernelInliningTest] watches: runs every hot vector kernel until the JIT
+/// compiler has optimised it. Weights and activations are zeros, the code is the same.
+final class KernelWarmUp {
+  /// On two cores a kernel is compiled for good after less than half of this.
+  private static final long NANOS_PER_KERNEL = 250_000_000;
+
+  private static final int ROWS = 32;
+  private static final int COLUMNS = 1024;
+  private static final int HEAD_DIM = 64;
+  private static final int POSITIONS = 16;
+  private static final int GROUP = 4;
+
+  private final Arena arena = Arena.ofShared();
+  private final Kernels kernels = new VectorKernels();
+  private final MemorySegment x = floats(COLUMNS * 2 * kernels.lanes());
+  private final MemorySegment out = floats(COLUMNS * 2 * kernels.lanes());
+  private final float[] wide = new float[COLUMNS * kernels.tileRows()];
+
+  private KernelWarmUp() {}
+
+  /// Runs all kernels; prints nothing itself.
+  public static void main(String[] args) {
+    KernelWarmUp warmUp = new KernelWarmUp();
+    for (DType type : DType.values()) {
+      warmUp.weights(type);
+    }
+    warmUp.products();
+    warmUp.elementwise();
+    warmUp.attention(false);
+    warmUp.attention(true);
+  }
+
+  private MemorySegment floats(int count) {
+    return NativeMemory.allocateZeroed((long) count * Float.BYTES, arena);
+  }
+
+  private static void repeat(Runnable kernel) {
+    long end = System.nanoTime() + NANOS_PER_KERNEL;
+    while (System.nanoTime() < end) {
+      kernel.run();
+    }
+  }
+
+  private void weights(DType type) {
+    MemorySegment blocks = NativeMemory.allocateZeroed(type.numBytes((long) ROWS * COLUMNS), arena);
+    Matrix matrix = new Matrix(type, blocks, ROWS, COLUMNS, type.numBytes(COLUMNS));
+    float[] scratch = new float[Kernels.GEMV_SCRATCH];
+    repeat(() -> kernels.gemv(matrix, 0, ROWS, x, 0, out, 0, false, scratch));
+    repeat(() -> kernels.widen(type, blocks, 0, COLUMNS, wide, 0));
+  }
+
+  private void products() {
+    float[] sums = new float[8];
+    repeat(() -> kernels.dots(wide, 0, COLUMNS, x, 0, COLUMNS * 4L, 8, sums));
+    float[] c = new float[kernels.tileRows() * 2 * kernels.lanes()];
+    float[] part = c.clone();
+    int stride = 2 * kernels.lanes();
+    for (int vectors = 1; vectors <= 2; vectors++) {
+      int width = vectors;
+      repeat(() ->
+          kernels.tile(
+              wide, 0, COLUMNS, kernels.tileRows(), x, 0, width, COLUMNS, c, 0, stride, part));
+    }
+  }
+
+  private void elementwise() {
+    repeat(() -> kernels.rmsNorm(x, 0, x, 1e-5f, COLUMNS, out, 0));
+    repeat(() -> kernels.siluMul(out, 0, x, 0, COLUMNS));
+  }
+
+  private void attention(boolean half) {
+    int lanes = kernels.lanes();
+    int positions = Math.ceilDiv(POSITIONS, lanes) * lanes;
+    KvTile tile =
+        new KvTile(
+            floats(HEAD_DIM * positions),
+            floats(HEAD_DIM * positions),
+            half,
+            HEAD_DIM,
+            positions,
+            HEAD_DIM);
+    AttentionState state = new AttentionState(GROUP, HEAD_DIM, positions, HEAD_DIM, arena);
+    state.reset();
+    repeat(() -> kernels.attendTile(tile, 0, 0, positions, x, 0, state));
+  }
+}
