@@ -7,6 +7,7 @@ import io.cusco.llama.Llama;
 import io.cusco.llama.LlamaOptions;
 import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.chat.Message;
+import io.cusco.llama.cli.demo.DemoModel;
 import io.cusco.llama.engine.Generation;
 import io.cusco.llama.engine.Request;
 import io.cusco.llama.sampling.SamplingParams;
