@@ -6,20 +6,21 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.cusco.llama.Llama;
 import io.cusco.llama.LlamaOptions;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// The README's use of the library, compiled and run.
 class ReadmeExampleTest {
+  /// The README's lines; there the path is `Path.of("model.gguf")`.
   private static void example(Path folder) {
-    // Between these lines: as in the README, but for the folder.
     try (Llama llama = Llama.open(folder.resolve("model.gguf"))) {
       System.out.println(llama.generate("Once upon a time"));
     }
-    // Between these lines.
   }
 
   @Test
@@ -35,6 +36,16 @@ class ReadmeExampleTest {
       System.setOut(stdout);
     }
     assertThat(printed.toString(StandardCharsets.UTF_8)).hasSizeGreaterThan(100).endsWith("\n");
+  }
+
+  @Test
+  void theReadmeShowsTheExample() throws IOException {
+    Path readme = Path.of(System.getProperty("llama.scripts")).resolveSibling("README.md");
+    assumeTrue(Files.exists(readme), "there is no README.md");
+    assertThat(Files.readString(readme))
+        .contains(
+            "try (Llama llama = Llama.open(Path.of(\"model.gguf\"))) {",
+            "System.out.println(llama.generate(\"Once upon a time\"));");
   }
 
   @Test
