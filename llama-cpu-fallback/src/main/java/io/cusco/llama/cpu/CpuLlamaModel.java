@@ -43,10 +43,10 @@ final class CpuLlamaModel implements LlamaModel {
   private final Activations act;
   private final MatMul matMul;
   private final Projection[][] qkvProj;
-  private final Projection[] oProj;
+  private final Projection[][] oProj;
   private final Projection[][] gateUpProj;
-  private final Projection[] downProj;
-  private final Projection lmHead;
+  private final Projection[][] downProj;
+  private final Projection[] lmHead;
   private final float[][] embeddingRows;
   private final AttentionState[] attentionStates;
   private final Sampler[] samplers;
@@ -108,13 +108,16 @@ final class CpuLlamaModel implements LlamaModel {
     }
     int numLayers = config.numLayers();
     qkvProj = new Projection[numLayers][];
-    oProj = new Projection[numLayers];
+    oProj = new Projection[numLayers][];
     gateUpProj = new Projection[numLayers][];
-    downProj = new Projection[numLayers];
+    downProj = new Projection[numLayers][];
     for (int i = 0; i < numLayers; i++) {
       planLayer(i);
     }
-    lmHead = new Projection(weights.lmHead, null, act.logits, rowBytes(config.vocabSize()), false);
+    lmHead =
+        new Projection[] {
+          new Projection(weights.lmHead, null, act.logits, rowBytes(config.vocabSize()), false)
+        };
     embeddingRows = new float[pool.numThreads()][config.hiddenSize()];
     samplers = new Sampler[pool.numThreads()];
     sampledRows = new float[pool.numThreads()][];
@@ -139,9 +142,11 @@ final class CpuLlamaModel implements LlamaModel {
         linear.weight(), linear.bias(), out, rowBytes(linear.weight().rows()), false);
   }
 
-  private Projection addToHidden(CpuWeights.Linear linear) {
-    return new Projection(
-        linear.weight(), linear.bias(), act.hidden, rowBytes(config.hiddenSize()), true);
+  private Projection[] addToHidden(CpuWeights.Linear linear) {
+    return new Projection[] {
+      new Projection(
+          linear.weight(), linear.bias(), act.hidden, rowBytes(config.hiddenSize()), true)
+    };
   }
 
   private static long rowBytes(int width) {

@@ -107,7 +107,7 @@ final class MatMul {
   }
 
   /// Multiplies `numTokens` rows of `x`, `xStride` bytes apart, with every projection's weight.
-  void run(MemorySegment x, long xStride, int numTokens, Projection... projections) {
+  void run(MemorySegment x, long xStride, int numTokens, Projection[] projections) {
     this.x = x;
     this.xStride = xStride;
     this.numTokens = numTokens;

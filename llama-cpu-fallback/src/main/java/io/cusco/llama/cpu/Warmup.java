@@ -10,7 +10,9 @@ import io.cusco.llama.cpu.kernels.Matrix;
 import io.cusco.llama.memory.NativeMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 
 /// Gets the kernels compiled before the first prompt meets them.
@@ -23,17 +25,18 @@ final class Warmup {
   /// Smaller models are done before their kernels are compiled.
   private static final long MIN_WEIGHT_BYTES = 64L << 20;
 
-  /// Small, because the first calls are interpreted; large enough that some hundred calls make the
-  /// turns of the inner loop that the compiler counts.
+  /// Sizes at which an inner loop makes about thirty turns. The compiler takes a method up after
+  /// some hundred calls with some thousand turns; more turns a call would only take longer.
   private static final int COLUMNS = 2048;
 
-  private static final int TILE_COLUMNS = 64;
-
-  private static final int HEAD_DIM = 16;
+  private static final int WIDEN_COLUMNS = 1024;
+  private static final int TILE_COLUMNS = 32;
+  private static final int VECTOR_SIZE = 512;
+  private static final int HEAD_DIM = 64;
   private static final int GROUP = 4;
 
-  /// A round takes milliseconds before, a third of one when all kernels are compiled.
-  private static final long COMPILED_ROUND_NANOS = 350_000;
+  /// No kernel takes longer for its few columns once it is compiled; before, all take much longer.
+  private static final long COMPILED_NANOS = 6_000;
 
   private static final long DEADLINE_NANOS = 800_000_000;
 
@@ -61,7 +64,7 @@ final class Warmup {
     attention =
         new AttentionState(GROUP, HEAD_DIM, positions, Math.max(HEAD_DIM, kernels.lanes()), arena);
     wide = new float[kernels.tileRows() * COLUMNS];
-    products = new float[kernels.tileRows() * 2 * kernels.lanes()];
+    products = new float[kernels.tileRows() * kernels.lanes()];
     part = new float[products.length];
   }
 
@@ -73,35 +76,54 @@ final class Warmup {
     }
     // Shared, like the arenas of models and checkpoints: the compiled code depends on the kind.
     try (Arena arena = Arena.ofShared()) {
-      Warmup warmup = new Warmup(kernels, weights, halfKvCache, arena);
-      long start = System.nanoTime();
-      long roundStart;
-      long now = start;
-      do {
-        roundStart = now;
-        warmup.callEveryKernel();
-        now = System.nanoTime();
-      } while (now - roundStart > COMPILED_ROUND_NANOS && now - start < DEADLINE_NANOS);
+      List<Runnable> pending = new Warmup(kernels, weights, halfKvCache, arena).calls();
+      long deadline = System.nanoTime() + DEADLINE_NANOS;
+      while (!pending.isEmpty() && System.nanoTime() < deadline) {
+        pending.removeIf(Warmup::isCompiled);
+      }
     }
   }
 
-  private void callEveryKernel() {
-    for (int call = 0; call < 2; call++) {
-      for (DType type : types) {
-        Matrix row = new Matrix(type, zeros, 1, COLUMNS, type.numBytes(COLUMNS));
-        kernels.widen(type, zeros, 0, COLUMNS, wide, 0);
-        kernels.gemv(row, 0, 1, zeros, 0, out, 0, false, wide);
-      }
-      for (int vectors = 1; vectors <= 2; vectors++) {
-        int rows = kernels.tileRows();
-        int count = TILE_COLUMNS;
-        int stride = vectors * kernels.lanes();
-        kernels.tile(wide, 0, COLUMNS, rows, zeros, 0, vectors, count, products, 0, stride, part);
-      }
-      attend();
-      kernels.rmsNorm(zeros, 0, zeros, 1e-5f, COLUMNS, out, 0);
-      kernels.siluMul(out, 0, zeros, 0, COLUMNS);
+  /// Calls a kernel a few times; compiled code shows by its speed.
+  private static boolean isCompiled(Runnable call) {
+    long fastest = Long.MAX_VALUE;
+    for (int i = 0; i < 4; i++) {
+      long start = System.nanoTime();
+      call.run();
+      fastest = Math.min(fastest, System.nanoTime() - start);
     }
+    return fastest < COMPILED_NANOS;
+  }
+
+  /// What a short prompt and the first tokens after it need; long prompts meet further kernels, and
+  /// have the time to see them compiled.
+  private List<Runnable> calls() {
+    List<Runnable> calls = new ArrayList<>();
+    calls.add(this::tile);
+    for (DType type : types) {
+      Matrix row = new Matrix(type, zeros, 1, COLUMNS, type.numBytes(COLUMNS));
+      calls.add(() -> kernels.widen(type, zeros, 0, WIDEN_COLUMNS, wide, 0));
+      calls.add(() -> kernels.gemv(row, 0, 1, zeros, 0, out, 0, false, wide));
+    }
+    calls.add(this::attend);
+    calls.add(() -> kernels.siluMul(out, 0, zeros, 0, VECTOR_SIZE));
+    return calls;
+  }
+
+  private void tile() {
+    kernels.tile(
+        wide,
+        0,
+        COLUMNS,
+        kernels.tileRows(),
+        zeros,
+        0,
+        1,
+        TILE_COLUMNS,
+        products,
+        0,
+        kernels.lanes(),
+        part);
   }
 
   private void attend() {
