@@ -63,7 +63,6 @@ final class CpuBackend implements Backend {
         spec.capacityTokens(),
         half ? "float16" : "float32",
         kvBytes(config, spec, half) >> 20);
-    Warmup.run(kernels, weights, half);
     return new CpuLlamaModel(config, weights, options, spec, half, kernels, pool);
   }
 
