@@ -10,6 +10,7 @@ import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.engine.Engine;
 import io.cusco.llama.engine.Generation;
 import io.cusco.llama.engine.Request;
+import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
 import io.cusco.llama.tokenizer.Tokenizer;
@@ -55,6 +56,7 @@ final class Scorer implements AutoCloseable {
     BackendOptions backendOptions = run.backendOptions();
     Checkpoint checkpoint = model.open();
     Backend backend = null;
+    LlamaModel loaded = null;
     try {
       int context = contextLength(checkpoint, wantedContext);
       int rowBytes = Math.multiplyExact(checkpoint.config().vocabSize(), Float.BYTES);
@@ -70,13 +72,13 @@ final class Scorer implements AutoCloseable {
               ModelOptions.DEFAULT_KV_BLOCK_SIZE,
               OptionalInt.empty(),
               Optional.empty());
-      Engine engine =
-          new Engine(
-              backend.load(checkpoint.config(), checkpoint.weights(), options),
-              Optional.empty(),
-              List.of());
+      loaded = backend.load(checkpoint.config(), checkpoint.weights(), options);
+      Engine engine = new Engine(loaded, Optional.empty(), List.of());
       return new Scorer(checkpoint, backend, engine, context);
     } catch (RuntimeException | Error e) {
+      if (loaded != null) {
+        loaded.close();
+      }
       if (backend != null) {
         backend.close();
       }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.cusco.llama.LlamaException;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -53,6 +54,23 @@ final class NativeMemoryTest {
       assertThat(mapped.toArray(ValueLayout.JAVA_BYTE)).containsExactly(1, 2, 3);
       assertThat(mapped.getClass()).isEqualTo(NativeMemory.allocateZeroed(3, arena).getClass());
       assertThat(NativeMemory.map(empty, arena).byteSize()).isZero();
+    }
+  }
+
+  @Test
+  void aFileOverTwoGigabytesIsOneSegment() throws IOException {
+    long size = (3L << 30) + 5;
+    Path file = folder.resolve("large");
+    // sparse: only the last byte takes room on the disk
+    try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
+      sparse.seek(size - 1);
+      sparse.write(7);
+    }
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment mapped = NativeMemory.map(file, arena);
+      assertThat(mapped.byteSize()).isEqualTo(size);
+      assertThat(mapped.get(ValueLayout.JAVA_BYTE, 0)).isZero();
+      assertThat(mapped.get(ValueLayout.JAVA_BYTE, size - 1)).isEqualTo((byte) 7);
     }
   }
 }
