@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -17,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// allocates its vectors, and the kernel runs 50 times slower. The compiler says so in its inlining
 /// log (HotSpot, `InlineTree::try_to_inline`, limit `-XX:NodeCountInliningCutoff`).
 @Timeout(120)
+@Tag("slow")
 class KernelInliningTest {
   private static final String CUTOFF = "NodeCountInliningCutoff";
 
