@@ -37,7 +37,7 @@ final class MatMul {
   record Projection(Matrix weight, float[] bias, MemorySegment out, long outStride, boolean add) {}
 
   /// Below this many tokens most lanes of a tile would be idle.
-  static final int MIN_TILE_TOKENS = 6;
+  static final int MIN_TILE_TOKENS = 12;
 
   /// With [#COLUMN_BLOCK] columns, 256 KiB of widened weights.
   private static final int ROW_BLOCK = 64;
