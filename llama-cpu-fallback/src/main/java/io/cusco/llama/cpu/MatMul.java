@@ -36,7 +36,8 @@ final class MatMul {
   /// @param add whether to add to `out` instead of replacing it
   record Projection(Matrix weight, float[] bias, MemorySegment out, long outStride, boolean add) {}
 
-  /// Below this many tokens most lanes of a tile would be idle.
+  /// Below this many tokens a tile leaves so many lanes idle that multiplying token by token is
+  /// faster.
   static final int MIN_TILE_TOKENS = 12;
 
   /// With [#COLUMN_BLOCK] columns, 256 KiB of widened weights.
