@@ -7,6 +7,7 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /// The vector shapes of this machine and the conversions that every vector kernel needs.
@@ -39,7 +40,37 @@ final class Lanes {
 
   private static final float TWO_POW_112 = 0x1p112f;
 
+  private static final VectorShuffle<Float> FROM_8 = from(8);
+  private static final VectorShuffle<Float> FROM_4 = from(4);
+  private static final VectorShuffle<Float> FROM_2 = from(2);
+  private static final VectorShuffle<Float> FROM_1 = from(1);
+
   private Lanes() {}
+
+  /// Moves lane `i + distance` to lane `i`, around the end where there is none.
+  private static VectorShuffle<Float> from(int distance) {
+    return VectorShuffle.fromOp(F, lane -> (lane + distance) % L);
+  }
+
+  /// The sum of all lanes, by halves: always in this order. `reduceLanes` leaves the order open,
+  /// and the interpreter and the compilers take different ones, so that the same input could give
+  /// another result once a kernel was compiled.
+  static float sum(FloatVector v) {
+    FloatVector folded = v;
+    if (L > 8) {
+      folded = folded.add(folded.rearrange(FROM_8));
+    }
+    if (L > 4) {
+      folded = folded.add(folded.rearrange(FROM_4));
+    }
+    if (L > 2) {
+      folded = folded.add(folded.rearrange(FROM_2));
+    }
+    if (L > 1) {
+      folded = folded.add(folded.rearrange(FROM_1));
+    }
+    return folded.lane(0);
+  }
 
   /// Signed bytes to floats.
   static FloatVector toFloat(ByteVector bytes) {

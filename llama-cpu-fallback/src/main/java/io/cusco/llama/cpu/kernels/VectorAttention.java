@@ -105,7 +105,7 @@ final class VectorAttention {
       FloatVector scores = FloatVector.fromArray(F, weights, at + p);
       FloatVector weight = FloatVector.zero(F).blend(VectorMath.exp(scores.sub(maximum)), visible);
       weight.intoArray(weights, at + p);
-      sum += weight.reduceLanes(VectorOperators.ADD);
+      sum += Lanes.sum(weight);
     }
     float rescale = (float) Math.exp(state.maximum[g] - maximum);
     state.maximum[g] = maximum;

@@ -10,7 +10,6 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.ShortVector;
-import jdk.incubator.vector.VectorOperators;
 
 /// Dot products of one packed row with one vector of activations: the whole cost of decoding, so
 /// limited by how fast weights stream from memory. Rows are read one at a time in memory order;
@@ -37,7 +36,7 @@ final class VectorGemv {
       sum2 = load(w, wOffset + at + 8L * L).fma(load(x, xOffset + at + 8L * L), sum2);
       sum3 = load(w, wOffset + at + 12L * L).fma(load(x, xOffset + at + 12L * L), sum3);
     }
-    float sum = sum0.add(sum1).add(sum2.add(sum3)).reduceLanes(VectorOperators.ADD);
+    float sum = Lanes.sum(sum0.add(sum1).add(sum2.add(sum3)));
     for (; i < count; i++) {
       sum += w.get(Layouts.FLOAT_LE, wOffset + i * 4L) * x.get(Layouts.FLOAT, xOffset + i * 4L);
     }
@@ -62,7 +61,7 @@ final class VectorGemv {
       sum2 = Lanes.bf16ToFloat(bits2).fma(load(x, xAt + 8L * L), sum2);
       sum3 = Lanes.bf16ToFloat(bits3).fma(load(x, xAt + 12L * L), sum3);
     }
-    float sum = sum0.add(sum1).add(sum2.add(sum3)).reduceLanes(VectorOperators.ADD);
+    float sum = Lanes.sum(sum0.add(sum1).add(sum2.add(sum3)));
     for (; i < count; i++) {
       float weight = Float.intBitsToFloat(w.get(Layouts.SHORT_LE, wOffset + i * 2L) << 16);
       sum += weight * x.get(Layouts.FLOAT, xOffset + i * 4L);
@@ -80,7 +79,7 @@ final class VectorGemv {
       sum0 = Lanes.f16ToFloat(bits0).fma(load(x, xOffset + i * 4L), sum0);
       sum1 = Lanes.f16ToFloat(bits1).fma(load(x, xOffset + (i + L) * 4L), sum1);
     }
-    float sum = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    float sum = Lanes.sum(sum0.add(sum1));
     for (; i < count; i++) {
       float weight = Float.float16ToFloat(w.get(Layouts.SHORT_LE, wOffset + i * 2L));
       sum += weight * x.get(Layouts.FLOAT, xOffset + i * 4L);
@@ -119,7 +118,7 @@ final class VectorGemv {
       part = bytes(w, block + 18).fma(load(x, at + 64), part);
       sum0 = part.fma(FloatVector.broadcast(F, half(w, block)), sum0);
     }
-    return sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    return Lanes.sum(sum0.add(sum1));
   }
 
   /// Q8_0 at 256 bits: four vectors per block.
@@ -138,7 +137,7 @@ final class VectorGemv {
       sum0 = part0.fma(d, sum0);
       sum1 = part1.fma(d, sum1);
     }
-    return sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    return Lanes.sum(sum0.add(sum1));
   }
 
   /// Widened weights against one token.
@@ -151,7 +150,7 @@ final class VectorGemv {
       sum0 = FloatVector.fromArray(F, w, wIndex + i).fma(load(x, at), sum0);
       sum1 = FloatVector.fromArray(F, w, wIndex + i + L).fma(load(x, at + 4L * L), sum1);
     }
-    float sum = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    float sum = Lanes.sum(sum0.add(sum1));
     for (; i < count; i++) {
       sum += w[wIndex + i] * x.get(Layouts.FLOAT, xOffset + i * 4L);
     }
@@ -181,10 +180,10 @@ final class VectorGemv {
       sum2 = weight.fma(load(x, at + 2 * xStride), sum2);
       sum3 = weight.fma(load(x, at + 3 * xStride), sum3);
     }
-    sums[sumIndex] += sum0.reduceLanes(VectorOperators.ADD);
-    sums[sumIndex + 1] += sum1.reduceLanes(VectorOperators.ADD);
-    sums[sumIndex + 2] += sum2.reduceLanes(VectorOperators.ADD);
-    sums[sumIndex + 3] += sum3.reduceLanes(VectorOperators.ADD);
+    sums[sumIndex] += Lanes.sum(sum0);
+    sums[sumIndex + 1] += Lanes.sum(sum1);
+    sums[sumIndex + 2] += Lanes.sum(sum2);
+    sums[sumIndex + 3] += Lanes.sum(sum3);
     for (; i < count; i++) {
       for (int token = 0; token < 4; token++) {
         sums[sumIndex + token] +=

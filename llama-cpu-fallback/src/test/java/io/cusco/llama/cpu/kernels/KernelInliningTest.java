@@ -23,7 +23,8 @@ class KernelInliningTest {
   private static final String CUTOFF = "NodeCountInliningCutoff";
 
   @Test
-  void noKernelIsTooBigToBeInlined(@TempDir Path folder) throws Exception {
+  void noKernelIsTooBigToBeInlinedOrGivesOtherBitsOnceCompiled(@TempDir Path folder)
+      throws Exception {
     Path log = folder.resolve("inlining.log");
     Process process =
         new ProcessBuilder(

@@ -1,12 +1,18 @@
 package io.cusco.llama.cpu.kernels;
 
+import io.cusco.llama.checkpoint.BlockQuantizer;
 import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.memory.NativeMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.function.Supplier;
 
 /// The program that [KernelInliningTest] watches: runs every hot vector kernel until the JIT
-/// compiler has optimised it. Weights and activations are zeros, the code is the same.
+/// compiler has optimised it. Ends with an exception if a kernel that sums gives other bits then
+/// than it gave the first time, interpreted.
 final class KernelWarmUp {
   /// On two cores a kernel is compiled for good after less than half of this.
   private static final long NANOS_PER_KERNEL = 250_000_000;
@@ -16,14 +22,21 @@ final class KernelWarmUp {
   private static final int HEAD_DIM = 64;
   private static final int POSITIONS = 16;
   private static final int GROUP = 4;
+  private static final long SEED = 11;
 
   private final Arena arena = Arena.ofShared();
   private final Kernels kernels = new VectorKernels();
   private final MemorySegment x = floats(COLUMNS * 2 * kernels.lanes());
   private final MemorySegment out = floats(COLUMNS * 2 * kernels.lanes());
   private final float[] wide = new float[COLUMNS * kernels.tileRows()];
+  private final Random random = new Random(SEED);
 
-  private KernelWarmUp() {}
+  private KernelWarmUp() {
+    for (int i = 0; i < wide.length; i++) {
+      wide[i] = random.nextFloat(-1, 1);
+    }
+    fill(x);
+  }
 
   /// Runs all kernels; prints nothing itself.
   public static void main(String[] args) {
@@ -41,6 +54,21 @@ final class KernelWarmUp {
     return NativeMemory.allocateZeroed((long) count * Float.BYTES, arena);
   }
 
+  private void fill(MemorySegment floats) {
+    for (long i = 0; i < floats.byteSize(); i += Float.BYTES) {
+      floats.set(ValueLayout.JAVA_FLOAT, i, random.nextFloat(-1, 1));
+    }
+  }
+
+  private static void repeat(String name, Runnable kernel, Supplier<float[]> result) {
+    kernel.run();
+    float[] interpreted = result.get();
+    repeat(kernel);
+    if (!Arrays.equals(interpreted, result.get())) {
+      throw new IllegalStateException(name + " gives other bits once it is compiled");
+    }
+  }
+
   private static void repeat(Runnable kernel) {
     long end = System.nanoTime() + NANOS_PER_KERNEL;
     while (System.nanoTime() < end) {
@@ -52,13 +80,28 @@ final class KernelWarmUp {
     MemorySegment blocks = NativeMemory.allocateZeroed(type.numBytes((long) ROWS * COLUMNS), arena);
     Matrix matrix = new Matrix(type, blocks, ROWS, COLUMNS, type.numBytes(COLUMNS));
     float[] scratch = new float[Kernels.GEMV_SCRATCH];
-    repeat(() -> kernels.gemv(matrix, 0, ROWS, x, 0, out, 0, false, scratch));
-    repeat(() -> kernels.widen(type, blocks, 0, COLUMNS, wide, 0));
+    if (type.blockSize() == 1 || type == DType.Q8_0 || type == DType.Q4_0) {
+      for (int row = 0; row < ROWS; row++) {
+        BlockQuantizer.quantize(type, wide, row, COLUMNS, blocks, row * type.numBytes(COLUMNS));
+      }
+    }
+    repeat(
+        "gemv of " + type,
+        () -> kernels.gemv(matrix, 0, ROWS, x, 0, out, 0, false, scratch),
+        () -> out.asSlice(0, ROWS * 4L).toArray(ValueLayout.JAVA_FLOAT));
+    float[] widened = new float[COLUMNS];
+    repeat(() -> kernels.widen(type, blocks, 0, COLUMNS, widened, 0));
   }
 
   private void products() {
     float[] sums = new float[8];
-    repeat(() -> kernels.dots(wide, 0, COLUMNS, x, 0, COLUMNS * 4L, 8, sums));
+    repeat(
+        "dots",
+        () -> {
+          Arrays.fill(sums, 0);
+          kernels.dots(wide, 0, COLUMNS, x, 0, COLUMNS * 4L, 8, sums);
+        },
+        sums::clone);
     float[] c = new float[kernels.tileRows() * 2 * kernels.lanes()];
     float[] part = c.clone();
     int stride = 2 * kernels.lanes();
@@ -78,16 +121,19 @@ final class KernelWarmUp {
   private void attention(boolean half) {
     int lanes = kernels.lanes();
     int positions = Math.ceilDiv(POSITIONS, lanes) * lanes;
+    MemorySegment keys = floats(HEAD_DIM * positions);
+    if (!half) {
+      fill(keys); // as halves the same bits would be any number and NaN
+    }
     KvTile tile =
-        new KvTile(
-            floats(HEAD_DIM * positions),
-            floats(HEAD_DIM * positions),
-            half,
-            HEAD_DIM,
-            positions,
-            HEAD_DIM);
+        new KvTile(keys, floats(HEAD_DIM * positions), half, HEAD_DIM, positions, HEAD_DIM);
     AttentionState state = new AttentionState(GROUP, HEAD_DIM, positions, HEAD_DIM, arena);
-    state.reset();
-    repeat(() -> kernels.attendTile(tile, 0, 0, positions, x, 0, state));
+    repeat(
+        "attention",
+        () -> {
+          state.reset();
+          kernels.attendTile(tile, 0, 0, positions, x, 0, state);
+        },
+        () -> state.sum.clone());
   }
 }
