@@ -62,7 +62,16 @@ class LauncherTest {
     Path home = folder.resolve(name);
     script(
         home.resolve("bin/java"),
-        "echo \"java " + name + "\"; for a in \"$@\"; do echo \"<$a>\"; done\n");
+        """
+        echo "java %s"
+        for a in "$@"; do
+          echo "<$a>"
+          case $a in
+            -XX:ArchiveClassesAtExit=*) echo classes >"${a#*=}" ;;
+          esac
+        done
+        """
+            .formatted(name));
     Files.writeString(home.resolve("release"), "JAVA_VERSION=\"" + version + "\"\n");
     return home;
   }
@@ -240,6 +249,47 @@ class LauncherTest {
             folder,
             Map.of("LLAMA_JAVA_HOME", jdk.toString(), "LLAMA_JAVA_OPTS", "-Xmx2g -Dx=y"));
     assertThat(result.out()).contains("<-Xmx2g>\n<-Dx=y>\n");
+  }
+
+  @Test
+  void eachJdkGetsAnArchiveOfClassesWhichTheNextStartsUse() throws Exception {
+    String first = archiveUsedWith(jdk("jdk25", "25.0.3"));
+    Path archive = Path.of(first);
+    FileTime made = Files.getLastModifiedTime(archive);
+    assertThat(archiveUsedWith(jdk("jdk25", "25.0.3"))).isEqualTo(first);
+    assertThat(Files.getLastModifiedTime(archive)).isEqualTo(made);
+    assertThat(archiveUsedWith(jdk("jdk26", "26"))).isNotEqualTo(first);
+    assertThat(archive).exists();
+  }
+
+  private String archiveUsedWith(Path jdk) throws Exception {
+    Cli.Result result = launch(llama(), folder, Map.of("LLAMA_JAVA_HOME", jdk.toString()));
+    String flag = "<-XX:SharedArchiveFile=";
+    assertThat(result.out()).as(result.err()).contains(flag);
+    String rest = result.out().substring(result.out().indexOf(flag) + flag.length());
+    return rest.substring(0, rest.indexOf('>'));
+  }
+
+  @Test
+  void itRunsWithoutAnArchiveWhereNoneCanBeMade() throws Exception {
+    build();
+    Path jdk = folder.resolve("jdk25");
+    script(jdk.resolve("bin/java"), "case $* in *Archive*) exit 1 ;; esac; echo runs\n");
+    Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25\"\n");
+    Cli.Result result = launch(llama(), folder, Map.of("LLAMA_JAVA_HOME", jdk.toString()));
+    assertThat(result.code()).as(result.err()).isZero();
+    assertThat(result.out()).isEqualTo("runs\n");
+  }
+
+  @Test
+  void anotherGarbageCollectorReplacesTheDefault() throws Exception {
+    build();
+    Path jdk = jdk("jdk25", "25");
+    Map<String, String> environment =
+        Map.of("LLAMA_JAVA_HOME", jdk.toString(), "LLAMA_JAVA_OPTS", "-XX:+UseG1GC");
+    assertThat(launch(llama(), folder, environment).out())
+        .contains("<-XX:+UseG1GC>")
+        .doesNotContain("<-XX:+UseSerialGC>");
   }
 
   @Test

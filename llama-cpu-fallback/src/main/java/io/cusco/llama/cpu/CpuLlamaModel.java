@@ -65,6 +65,7 @@ final class CpuLlamaModel implements LlamaModel {
   private MemorySegment normWeight;
   private SamplingStep sampling;
   private int[] nextTokenIds;
+  private boolean compiled;
   private boolean closed;
 
   CpuLlamaModel(
@@ -178,6 +179,9 @@ final class CpuLlamaModel implements LlamaModel {
     long queryRow = rowBytes(config.queryWidth());
     long intermediateRow = rowBytes(config.intermediateSize());
     findSequences();
+    if (!compiled) {
+      pool.leaveCoreToCompiler(true);
+    }
 
     pool.run(embedPhase, tokenTasks());
     observe(Stage.EMBED, -1, act.hidden, tokens, config.hiddenSize());
@@ -204,6 +208,11 @@ final class CpuLlamaModel implements LlamaModel {
       observe(Stage.SILU_MUL, layer, act.gate, tokens, config.intermediateSize());
       matMul.run(act.gate, intermediateRow, tokens, downProj[layer]);
       observe(Stage.FEED_FORWARD_RESIDUAL, layer, act.hidden, tokens, config.hiddenSize());
+      if (!compiled) {
+        // Most rows of a layer come after the kernels' compilation, which the first ones ask for.
+        pool.leaveCoreToCompiler(false);
+        compiled = true;
+      }
     }
     finalNorm();
     observe(Stage.FINAL_NORM, -1, act.lastNormed, step.numLogits(), config.hiddenSize());

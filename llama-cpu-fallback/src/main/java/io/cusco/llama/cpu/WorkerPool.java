@@ -20,8 +20,8 @@ import java.util.concurrent.locks.LockSupport;
 /// A claim succeeds only if the ticket is still the one that was read, so what was read after it
 /// belongs to the same phase. Closing the ticket first keeps a worker that holds the last phase's
 /// exhausted ticket from claiming with it once the larger task count of the next phase is written.
-/// Idle workers spin briefly, because the next phase of a forward pass comes within microseconds,
-/// and then park.
+/// [#leaveCoreToCompiler] keeps workers out of the following phases. Idle workers spin briefly,
+/// because the next phase of a forward pass comes within microseconds, and then park.
 ///
 /// [#run] may be called by one thread at a time.
 final class WorkerPool implements AutoCloseable {
@@ -48,11 +48,13 @@ final class WorkerPool implements AutoCloseable {
   private final AtomicInteger numParked = new AtomicInteger();
   private volatile IllegalStateException failure;
   private volatile boolean closed;
+  private volatile int activeThreads;
   private Phase phase;
   private int numTasks;
 
   WorkerPool(int numThreads) {
     workers = new Thread[numThreads - 1];
+    activeThreads = numThreads;
     for (int i = 0; i < workers.length; i++) {
       int worker = i + 1;
       workers[i] =
@@ -70,6 +72,13 @@ final class WorkerPool implements AutoCloseable {
     return workers.length + 1;
   }
 
+  /// While true, one core of the machine stays free of workers. Before its kernels are compiled a
+  /// pool on all cores makes little progress and holds up the one thread that compiles them.
+  void leaveCoreToCompiler(boolean leave) {
+    int cores = Runtime.getRuntime().availableProcessors();
+    activeThreads = leave ? Math.clamp(cores - 1, 1, numThreads()) : numThreads();
+  }
+
   /// Runs all tasks of `phase` and returns when the last is done. A task's exception is thrown
   /// here, after the other tasks have ended.
   @SuppressWarnings("ThreadPriorityCheck") // yields only while a worker holds the last task
@@ -77,7 +86,7 @@ final class WorkerPool implements AutoCloseable {
     if (closed) {
       throw new IllegalStateException("the CPU backend's worker pool is closed");
     }
-    if (numTasks <= 1 || workers.length == 0) {
+    if (numTasks <= 1 || activeThreads == 1) {
       for (int task = 0; task < numTasks; task++) {
         phase.run(task, 0);
       }
@@ -114,7 +123,7 @@ final class WorkerPool implements AutoCloseable {
     Phase claimedPhase = phase;
     int claimedTasks = numTasks;
     int task = (int) claimed;
-    if (task >= claimedTasks || claimedPhase == null) {
+    if (task >= claimedTasks || claimedPhase == null || worker >= activeThreads) {
       return false;
     }
     if (ticket.compareAndSet(claimed, claimed + 1)) {
@@ -138,24 +147,24 @@ final class WorkerPool implements AutoCloseable {
         continue;
       }
       long now = ticket.get();
-      if (now != seen) {
+      if (now != seen && worker < activeThreads) {
         seen = now;
         spins = 0;
       } else if (++spins < SPINS_BEFORE_PARK) {
         Thread.onSpinWait();
       } else {
-        parkUntilTicketChanges(seen);
+        parkUntilTicketChanges(seen, worker);
         spins = 0;
       }
     }
   }
 
-  private void parkUntilTicketChanges(long seen) {
+  private void parkUntilTicketChanges(long seen, int worker) {
     // Announce first, then look again: the caller publishes the ticket first, then looks for parked
     // workers. One of the two sees the other.
     numParked.incrementAndGet();
     try {
-      while (ticket.get() == seen && !closed) {
+      while ((ticket.get() == seen || worker >= activeThreads) && !closed) {
         LockSupport.park(this);
       }
     } finally {

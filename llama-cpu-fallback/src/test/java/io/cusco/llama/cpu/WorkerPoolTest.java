@@ -33,6 +33,27 @@ class WorkerPoolTest {
   }
 
   @Test
+  void aCoreCanBeLeftToTheCompilerAndTakenBack() {
+    int cores = Runtime.getRuntime().availableProcessors();
+    try (WorkerPool pool = new WorkerPool(cores + 1)) {
+      for (int phase = 0; phase < 1_000; phase++) {
+        boolean leave = phase % 3 != 0;
+        pool.leaveCoreToCompiler(leave);
+        AtomicIntegerArray runs = new AtomicIntegerArray(cores + 1);
+        pool.run((task, worker) -> runs.incrementAndGet(worker), 64);
+        int total = 0;
+        for (int worker = 0; worker <= cores; worker++) {
+          total += runs.get(worker);
+          if (leave && worker >= Math.max(1, cores - 1)) {
+            assertThat(runs.get(worker)).as("tasks of worker %d", worker).isZero();
+          }
+        }
+        assertThat(total).isEqualTo(64);
+      }
+    }
+  }
+
+  @Test
   void workersHaveDistinctNumbers() {
     AtomicIntegerArray inside = new AtomicIntegerArray(4);
     try (WorkerPool pool = new WorkerPool(4)) {
