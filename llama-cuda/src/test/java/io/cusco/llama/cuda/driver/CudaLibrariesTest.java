@@ -1,7 +1,6 @@
 package io.cusco.llama.cuda.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.cusco.llama.cuda.driver.CudaLibraries.Search;
 import java.io.IOException;
@@ -9,6 +8,7 @@ import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -108,27 +108,29 @@ class CudaLibrariesTest {
   /// The loader would end the JVM.
   @Test
   void aLibraryThatIsCutOffIsRefusedBeforeItIsLoaded() throws Exception {
-    byte[] whole = Files.readAllBytes(compile("int f(void) { return 1; }"));
+    byte[] whole =
+        Files.readAllBytes(CCompiler.compile(folder, "libwhole.so.1", "int f(void) { return 1; }"));
     Path file = folder.resolve("libcut.so.1");
-    Files.write(file, java.util.Arrays.copyOf(whole, whole.length / 2));
+    Files.write(file, Arrays.copyOf(whole, whole.length / 2));
     assertRefused(driverAt(file), file, "cut off: it has " + whole.length / 2);
   }
 
   @Test
   void anotherLibraryIsRefusedWithWhatItLacks() throws Exception {
-    Path file = compile("int cuInit(unsigned flags) { return 0; }");
+    Path file =
+        CCompiler.compile(folder, "libother.so.1", "int cuInit(unsigned flags) { return 0; }");
     assertRefused(driverAt(file), file, "it has no function cuDriverGetVersion");
   }
 
   @Test
   void cublasIsTakenWhereBothLibrariesAre() throws Exception {
     Path home = Files.createDirectories(folder.resolve("cuda"));
-    Path lt = compile("int cublasLtCreate, cublasLtMatmul, cublasLtGetStatusString;");
-    Path cublas = compile("int cublasCreate_v2, cublasGemmEx, cublasGetStatusString;");
-    Files.copy(lt, home.resolve("libcublasLt.so.12"));
+    CCompiler.compile(
+        home, "libcublasLt.so.12", "int cublasLtCreate, cublasLtMatmul, cublasLtGetStatusString;");
     assertRefused(cublasIn(home, 13), home, "does not hold cublasLt and cublas");
 
-    Files.copy(cublas, home.resolve("libcublas.so.12"));
+    CCompiler.compile(
+        home, "libcublas.so.12", "int cublasCreate_v2, cublasGemmEx, cublasGetStatusString;");
     Search search = cublasIn(home, 13);
     assertThat(search.path()).contains(home.resolve("libcublas.so.12").toString());
     assertThat(bound).hasSize(1);
@@ -137,34 +139,13 @@ class CudaLibrariesTest {
   }
 
   @Test
-  void aCublasNewerThanTheDriverIsPassedOver() throws Exception {
-    Path library = compile("int x;");
+  void aCublasNewerThanTheDriverIsPassedOver() throws IOException {
     for (String name : List.of("libcublasLt.so.13", "libcublas.so.13")) {
-      Files.copy(library, folder.resolve(name));
+      Files.writeString(folder.resolve(name), "not opened");
     }
     assertRefused(
         cublasIn(folder, 12),
         folder.resolve("libcublas.so.13"),
         "needs a driver for CUDA 13, this one is for CUDA 12");
-  }
-
-  /// A shared library from C source, for want of NVIDIA's.
-  private Path compile(String source) throws IOException, InterruptedException {
-    assumeTrue(!OS.WINDOWS.isCurrentOs(), "needs a Unix C compiler");
-    Path c = Files.createTempFile(folder, "library", ".c");
-    Files.writeString(c, source);
-    Path library = Path.of(c.toString().replace(".c", ".so"));
-    Process gcc;
-    try {
-      gcc =
-          new ProcessBuilder("gcc", "-shared", "-fPIC", "-o", library.toString(), c.toString())
-              .inheritIO()
-              .start();
-    } catch (IOException e) {
-      assumeTrue(false, "there is no gcc here to make a library with");
-      throw e;
-    }
-    assertThat(gcc.waitFor()).isZero();
-    return library;
   }
 }
