@@ -43,12 +43,9 @@ public final class Backends {
         }
         case Availability.Unavailable(String reason, List<String> details) -> {
           if (chosen) {
+            String looked = details.isEmpty() ? "" : " (" + String.join("; ", details) + ")";
             throw new LlamaException(
-                details.stream()
-                    .map("\n  "::concat)
-                    .collect(
-                        Collectors.joining(
-                            "", "backend %s is unavailable: %s".formatted(name, reason), "")));
+                "backend %s is unavailable: %s%s".formatted(name, reason, looked));
           }
           LOG.info("backend {} is unavailable: {}", provider.name(), reason);
         }

@@ -189,10 +189,12 @@ public final class CudaLibraries {
       failed.add(new Attempt(path, opening.reason()));
       return Optional.empty();
     }
-    List<String> missing =
-        required.stream().filter(name -> opening.symbols().get().find(name).isEmpty()).toList();
-    if (!missing.isEmpty()) {
-      failed.add(new Attempt(path, "too old or another library: it has no " + missing));
+    SymbolLookup symbols = opening.symbols().get();
+    Optional<String> missing =
+        required.stream().filter(name -> symbols.find(name).isEmpty()).findFirst();
+    if (missing.isPresent()) {
+      failed.add(
+          new Attempt(path, "too old or another library: it has no function " + missing.get()));
       return Optional.empty();
     }
     return opening.symbols();

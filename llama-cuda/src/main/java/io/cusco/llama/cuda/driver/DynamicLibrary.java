@@ -44,7 +44,10 @@ final class DynamicLibrary {
     }
     Optional<String> refusal = dlopenRefusal(name);
     if (refusal.isPresent()) {
-      return Opening.failed(refusal.get());
+      String reason = refusal.get();
+      // The caller names the library itself.
+      String prefix = name + ": ";
+      return Opening.failed(reason.startsWith(prefix) ? reason.substring(prefix.length()) : reason);
     }
     try {
       return new Opening(Optional.of(SymbolLookup.libraryLookup(name, Arena.global())), "");
