@@ -19,7 +19,16 @@ class DoctorCommandTest {
     assertThat(Json.array(json.get("backends")))
         .extracting(backend -> Json.object(backend).get("name"))
         .containsExactly("cuda", "cpu");
-    assertThat(json.get("missing").toString()).contains("backend cuda: ");
+    assertThat(json.get("missing").toString()).doesNotContain("cuda");
+  }
+
+  @Test
+  void theCudaBackendSaysOnceWhyAndThenWhatItLookedFor() {
+    String out = Cli.run("doctor").out();
+    assertThat(out).containsPattern("backend cuda +unavailable: .+\n  (tried|driver library)");
+    assertThat(out).containsOnlyOnce("unavailable: ");
+    String reason = out.lines().filter(line -> line.contains("unavailable: ")).findFirst().get();
+    assertThat(out).containsOnlyOnce(reason.substring(reason.indexOf(": ") + 2));
   }
 
   @Test
