@@ -36,7 +36,9 @@ __device__ __forceinline__ float block_sum(float value) {
 }
 
 __device__ __forceinline__ float inverse_rms(float sum_of_squares, int hidden_size, float eps) {
-  return rsqrtf(block_sum(sum_of_squares) / static_cast<float>(hidden_size) + eps);
+  // Correctly rounded root and reciprocal, once a row, rather than the approximate rsqrt: with them every
+  // operation of this file is IEEE's, and a row has the same bits on every GPU.
+  return 1.0f / sqrtf(block_sum(sum_of_squares) / static_cast<float>(hidden_size) + eps);
 }
 
 template <typename T, bool ADD>
