@@ -21,6 +21,9 @@ class ArchitectureTest {
   private static final String CPU = "io.cusco.llama.cpu..";
   private static final String CUDA = "io.cusco.llama.cuda..";
 
+  /// Generated, but for the few classes that choose the library.
+  private static final String BINDINGS = "io.cusco.llama.cuda.bindings..";
+
   /// Test helpers of core, which its test-jar holds.
   private static final String TESTKIT = "io.cusco.llama.testkit..";
 
@@ -74,7 +77,7 @@ class ArchitectureTest {
   void onlyTheProgramPrints() {
     noClasses()
         .that()
-        .resideOutsideOfPackages(CLI, TESTKIT)
+        .resideOutsideOfPackages(CLI, TESTKIT, BINDINGS)
         .should()
         .accessField(System.class, "out")
         .orShould()
@@ -87,7 +90,8 @@ class ArchitectureTest {
   void onlyMemoryAndTheDriverCallRestrictedMethods() {
     noClasses()
         .that()
-        .resideOutsideOfPackages("io.cusco.llama.memory..", "io.cusco.llama.cuda.driver..")
+        .resideOutsideOfPackages(
+            "io.cusco.llama.memory..", "io.cusco.llama.cuda.driver..", BINDINGS)
         .should()
         .callMethodWhere(
             target(owner(assignableTo(MemorySegment.class)))

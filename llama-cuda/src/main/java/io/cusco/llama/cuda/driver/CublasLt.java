@@ -1,0 +1,78 @@
+package io.cusco.llama.cuda.driver;
+
+import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.cublasLtCreate;
+import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.cublasLtDestroy;
+import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.cublasLtGetVersion;
+import static java.lang.foreign.ValueLayout.ADDRESS;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
+import java.util.Map;
+
+/// A cublasLt handle with one workspace: products with a bias, and with FP8 inputs. Descriptors and
+/// the chosen algorithm are kept for every [LtMatmul] that it has seen. Used on the context's
+/// thread.
+public final class CublasLt implements AutoCloseable {
+  private final CudaContext context;
+  private final DeviceBuffer workspace;
+  private final Handle handle;
+  private final Map<LtMatmul, LtPlan> plans = new HashMap<>();
+
+  private CublasLt(CudaContext context, DeviceBuffer workspace, MemorySegment handle) {
+    this.context = context;
+    this.workspace = workspace;
+    this.handle = new Handle(context, "cublasLt handle", handle);
+  }
+
+  /// @param workspace scratch memory, used by one stream at a time; outlives the handle
+  public static CublasLt create(CudaContext context, DeviceBuffer workspace) {
+    context.checkUsable();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment pointer = arena.allocate(ADDRESS);
+      Status.checkCublasLt(cublasLtCreate(pointer), "cublasLtCreate", context.label());
+      return new CublasLt(context, workspace, pointer.get(ADDRESS, 0));
+    }
+  }
+
+  /// 130101 for 13.1.1; needs no device.
+  public static long version() {
+    return cublasLtGetVersion();
+  }
+
+  /// Makes descriptors and chooses the algorithm, which takes milliseconds, before the first use.
+  ///
+  /// @throws CudaException if cublasLt cannot do this product on this device
+  public void prepare(LtMatmul matmul, LtMatmul.Operands operands) {
+    plan(matmul, operands);
+  }
+
+  /// Queues one product.
+  public void matmul(
+      LtMatmul matmul, float alpha, LtMatmul.Operands operands, float beta, CudaStream stream) {
+    LtPlan plan = plan(matmul, operands);
+    plan.run(handle.get(), alpha, operands, beta, stream, workspace);
+  }
+
+  private LtPlan plan(LtMatmul matmul, LtMatmul.Operands operands) {
+    MemorySegment lt = handle.get();
+    matmul.require(operands);
+    LtPlan plan = plans.get(matmul);
+    if (plan == null) {
+      plan = new LtPlan(context, lt, matmul, operands, workspace.numBytes());
+      plans.put(matmul, plan);
+    }
+    return plan;
+  }
+
+  @Override
+  public void close() {
+    handle
+        .release()
+        .ifPresent(pointer -> {
+          plans.values().forEach(LtPlan::destroy);
+          plans.clear();
+          Status.checkCublasLt(cublasLtDestroy(pointer), "cublasLtDestroy", context.label());
+        });
+  }
+}

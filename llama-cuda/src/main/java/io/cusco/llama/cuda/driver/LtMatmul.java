@@ -1,0 +1,38 @@
+package io.cusco.llama.cuda.driver;
+
+/// A product for [CublasLt].
+///
+/// @param gemm shape and types; FP8 inputs need `transposeB` and no `transposeA`
+/// @param bias whether a vector of n elements of the output's type is added to every row of C
+/// @param scaling how FP8 inputs are scaled back
+public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling) {
+  /// How scale factors, float32 on the device, belong to the inputs.
+  public enum Scaling {
+    /// There are none.
+    NONE,
+    /// One for A and one for B.
+    PER_TENSOR,
+    /// One for every row of op(A), m in all, and one for every column of op(B), n in all.
+    PER_ROW
+  }
+
+  /// @param a,b,c device addresses of the matrices, multiples of 16
+  /// @param bias device address of the bias, or 0
+  /// @param scaleA,scaleB device addresses of the scale factors, or 0
+  public record Operands(long a, long b, long c, long bias, long scaleA, long scaleB) {
+    public static Operands of(long a, long b, long c) {
+      return new Operands(a, b, c, 0, 0, 0);
+    }
+  }
+
+  void require(Operands operands) {
+    boolean scaled = scaling != Scaling.NONE;
+    if (bias != (operands.bias != 0)
+        || scaled != (operands.scaleA != 0)
+        || scaled != (operands.scaleB != 0)) {
+      throw new IllegalArgumentException(
+          "%s does not fit %s: exactly the declared bias and scales must be given"
+              .formatted(operands, this));
+    }
+  }
+}

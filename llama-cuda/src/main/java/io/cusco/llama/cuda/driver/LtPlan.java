@@ -1,0 +1,221 @@
+package io.cusco.llama.cuda.driver;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.cusco.llama.cuda.bindings.cublaslt.CublasLt;
+import io.cusco.llama.cuda.bindings.cublaslt.cublasLtMatmulHeuristicResult_t;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// Descriptors and the chosen algorithm of one [LtMatmul]. The matrices are handed over exchanged
+/// (see [Gemm]): cublasLt's A is our B.
+final class LtPlan {
+  /// What vector loads and the copy engines of Hopper ask of an address.
+  private static final int ALIGNMENT = 16;
+
+  private final LtMatmul matmul;
+  private final CudaContext context;
+
+  /// For the structures that are kept; freed with this object.
+  private final Arena arena = Arena.ofAuto();
+
+  private final MemorySegment slot = arena.allocate(JAVA_LONG);
+  private final MemorySegment alpha = arena.allocate(JAVA_FLOAT);
+  private final MemorySegment beta = arena.allocate(JAVA_FLOAT);
+  private final MemorySegment heuristic = cublasLtMatmulHeuristicResult_t.allocate(arena);
+  private MemorySegment description = MemorySegment.NULL;
+  private MemorySegment layoutA = MemorySegment.NULL;
+  private MemorySegment layoutB = MemorySegment.NULL;
+  private MemorySegment layoutC = MemorySegment.NULL;
+  private LtMatmul.Operands pointers = LtMatmul.Operands.of(0, 0, 0);
+
+  /// Makes the descriptors and asks for the best algorithm.
+  LtPlan(
+      CudaContext context,
+      MemorySegment handle,
+      LtMatmul matmul,
+      LtMatmul.Operands operands,
+      long workspaceBytes) {
+    this.context = context;
+    this.matmul = matmul;
+    try {
+      describe();
+      setPointers(operands);
+      chooseAlgorithm(handle, workspaceBytes);
+    } catch (RuntimeException e) {
+      destroy();
+      throw e;
+    }
+  }
+
+  private void describe() {
+    Gemm gemm = matmul.gemm();
+    MemorySegment pointer = arena.allocate(ADDRESS);
+    check(
+        CublasLt.cublasLtMatmulDescCreate(pointer, gemm.computeType(), CublasLt.CUDA_R_32F()),
+        "cublasLtMatmulDescCreate");
+    description = pointer.get(ADDRESS, 0);
+    setInt(
+        CublasLt.CUBLASLT_MATMUL_DESC_TRANSA(),
+        gemm.transposeB() ? CublasLt.CUBLAS_OP_T() : CublasLt.CUBLAS_OP_N());
+    setInt(
+        CublasLt.CUBLASLT_MATMUL_DESC_TRANSB(),
+        gemm.transposeA() ? CublasLt.CUBLAS_OP_T() : CublasLt.CUBLAS_OP_N());
+    if (matmul.bias()) {
+      setInt(CublasLt.CUBLASLT_MATMUL_DESC_EPILOGUE(), CublasLt.CUBLASLT_EPILOGUE_BIAS());
+    }
+    if (matmul.scaling() == LtMatmul.Scaling.PER_ROW) {
+      int mode = CublasLt.CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F();
+      setInt(CublasLt.CUBLASLT_MATMUL_DESC_A_SCALE_MODE(), mode);
+      setInt(CublasLt.CUBLASLT_MATMUL_DESC_B_SCALE_MODE(), mode);
+    }
+    int input = gemm.inputType().code();
+    layoutA =
+        gemm.transposeB()
+            ? layout(input, gemm.k(), gemm.n(), gemm.strideB())
+            : layout(input, gemm.n(), gemm.k(), gemm.strideB());
+    layoutB =
+        gemm.transposeA()
+            ? layout(input, gemm.m(), gemm.k(), gemm.strideA())
+            : layout(input, gemm.k(), gemm.m(), gemm.strideA());
+    layoutC = layout(gemm.outputType().code(), gemm.n(), gemm.m(), gemm.strideC());
+  }
+
+  private MemorySegment layout(int type, long rows, long columns, long columnStride) {
+    MemorySegment pointer = arena.allocate(ADDRESS);
+    check(
+        CublasLt.cublasLtMatrixLayoutCreate(pointer, type, rows, columns, columnStride),
+        "cublasLtMatrixLayoutCreate");
+    return pointer.get(ADDRESS, 0);
+  }
+
+  private void chooseAlgorithm(MemorySegment handle, long workspaceBytes) {
+    MemorySegment pointer = arena.allocate(ADDRESS);
+    check(CublasLt.cublasLtMatmulPreferenceCreate(pointer), "cublasLtMatmulPreferenceCreate");
+    MemorySegment preference = pointer.get(ADDRESS, 0);
+    try {
+      slot.set(JAVA_LONG, 0, workspaceBytes);
+      prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES(), Long.BYTES);
+      slot.set(JAVA_INT, 0, ALIGNMENT);
+      prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES(), Integer.BYTES);
+      prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES(), Integer.BYTES);
+      prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES(), Integer.BYTES);
+      prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES(), Integer.BYTES);
+      MemorySegment count = arena.allocate(JAVA_INT);
+      int status =
+          CublasLt.cublasLtMatmulAlgoGetHeuristic(
+              handle,
+              description,
+              layoutA,
+              layoutB,
+              layoutC,
+              layoutC,
+              preference,
+              1,
+              heuristic,
+              count);
+      if (status == CublasLt.CUBLAS_STATUS_NOT_SUPPORTED()
+          || (status == CublasLt.CUBLAS_STATUS_SUCCESS() && count.get(JAVA_INT, 0) == 0)) {
+        throw new CudaException(
+            "cublasLtMatmulAlgoGetHeuristic",
+            status,
+            "cublasLt has no algorithm on %s, compute capability %d.%d, for %s"
+                .formatted(
+                    context.label(),
+                    context.device().computeMajor(),
+                    context.device().computeMinor(),
+                    matmul));
+      }
+      check(status, "cublasLtMatmulAlgoGetHeuristic");
+    } finally {
+      CublasLt.cublasLtMatmulPreferenceDestroy(preference);
+    }
+  }
+
+  private void prefer(MemorySegment preference, int attribute, long numBytes) {
+    check(
+        CublasLt.cublasLtMatmulPreferenceSetAttribute(preference, attribute, slot, numBytes),
+        "cublasLtMatmulPreferenceSetAttribute");
+  }
+
+  void run(
+      MemorySegment handle,
+      float alphaValue,
+      LtMatmul.Operands operands,
+      float betaValue,
+      CudaStream stream,
+      DeviceBuffer workspace) {
+    setPointers(operands);
+    alpha.set(JAVA_FLOAT, 0, alphaValue);
+    beta.set(JAVA_FLOAT, 0, betaValue);
+    MemorySegment c = MemorySegment.ofAddress(operands.c());
+    check(
+        CublasLt.cublasLtMatmul(
+            handle,
+            description,
+            alpha,
+            MemorySegment.ofAddress(operands.b()),
+            layoutA,
+            MemorySegment.ofAddress(operands.a()),
+            layoutB,
+            beta,
+            c,
+            layoutC,
+            c,
+            layoutC,
+            cublasLtMatmulHeuristicResult_t.algo(heuristic),
+            MemorySegment.ofAddress(workspace.address()),
+            workspace.numBytes(),
+            stream.handle()),
+        "cublasLtMatmul");
+  }
+
+  /// The descriptor holds the addresses of bias and scales; it is changed only when they change.
+  private void setPointers(LtMatmul.Operands operands) {
+    if (operands.bias() != pointers.bias()) {
+      setPointer(CublasLt.CUBLASLT_MATMUL_DESC_BIAS_POINTER(), operands.bias());
+    }
+    if (operands.scaleB() != pointers.scaleB()) {
+      setPointer(CublasLt.CUBLASLT_MATMUL_DESC_A_SCALE_POINTER(), operands.scaleB());
+    }
+    if (operands.scaleA() != pointers.scaleA()) {
+      setPointer(CublasLt.CUBLASLT_MATMUL_DESC_B_SCALE_POINTER(), operands.scaleA());
+    }
+    pointers = operands;
+  }
+
+  private void setPointer(int attribute, long address) {
+    slot.set(JAVA_LONG, 0, address);
+    set(attribute, Long.BYTES);
+  }
+
+  private void setInt(int attribute, int value) {
+    slot.set(JAVA_INT, 0, value);
+    set(attribute, Integer.BYTES);
+  }
+
+  private void set(int attribute, long numBytes) {
+    check(
+        CublasLt.cublasLtMatmulDescSetAttribute(description, attribute, slot, numBytes),
+        "cublasLtMatmulDescSetAttribute");
+  }
+
+  private void check(int status, String call) {
+    Status.checkCublasLt(status, call, context.label());
+  }
+
+  /// Frees the descriptors; failures are of no use to anybody any more.
+  void destroy() {
+    for (MemorySegment layout : new MemorySegment[] {layoutA, layoutB, layoutC}) {
+      if (!layout.equals(MemorySegment.NULL)) {
+        CublasLt.cublasLtMatrixLayoutDestroy(layout);
+      }
+    }
+    if (!description.equals(MemorySegment.NULL)) {
+      CublasLt.cublasLtMatmulDescDestroy(description);
+    }
+  }
+}
