@@ -1,0 +1,285 @@
+package io.cusco.llama.cuda;
+
+import static io.cusco.llama.cuda.driver.ParameterType.FLOAT;
+import static io.cusco.llama.cuda.driver.ParameterType.INT;
+import static io.cusco.llama.cuda.driver.ParameterType.POINTER;
+
+import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.cuda.KernelModules.Family;
+import io.cusco.llama.cuda.driver.CudaStream;
+import io.cusco.llama.model.KvCacheSpec;
+
+/// The kernels of one model's forward pass, one method each, in the order of
+/// [io.cusco.llama.model.Stage]. A method queues its kernel and returns; it allocates nothing while
+/// token counts stay the same.
+///
+/// Operands are device addresses of row-major arrays. `T` is the activation type that the kernels
+/// were made for; what all rows share (norm weights, biases, cosines and sines) is float32; ids,
+/// positions, slots and indices are int32. Addresses of anything but int arrays are multiples of
+/// 16. Nothing may overlap unless a method says so. A count of zero rows launches nothing.
+///
+/// Results of a row do not depend on the other rows of a launch. Used on the context's thread.
+final class CudaKernels {
+  private static final int WARP = 32;
+  private static final int MAX_THREADS = 1024;
+
+  /// Elements that a thread moves at once; `VECTOR` in values.cuh.
+  private static final int VECTOR = 8;
+
+  /// Threads of the kernels whose grid covers a row in runs (silu_mul.cu, add_bias.cu).
+  private static final int RUN_THREADS = 256;
+
+  /// Elements that one block of those covers.
+  private static final int RUN = RUN_THREADS * VECTOR;
+
+  /// Threads aimed at in ropeAndStoreKv.
+  private static final int ROPE_THREADS = 256;
+
+  /// Logits per block of the first stage; `RUN` in argmax.cu.
+  private static final int ARGMAX_RUN = 8192;
+
+  private final LlamaConfig config;
+  private final int siluRuns;
+  private final int argmaxRuns;
+  private final KernelLaunch embedGather;
+  private final KernelLaunch rmsNorm;
+  private final KernelLaunch addRmsNorm;
+  private final KernelLaunch addBias;
+  private final KernelLaunch ropeAndStoreKv;
+  private final KernelLaunch siluMul;
+  private final KernelLaunch argmaxPartials;
+  private final KernelLaunch argmaxCombine;
+
+  /// Finds the kernels and checks their parameters against the PTX.
+  ///
+  /// @param modules must outlive these kernels
+  /// @param layout the weights' pairing, see [RotaryLayout]
+  /// @throws io.cusco.llama.LlamaException if a kernel is missing or has other parameters
+  CudaKernels(
+      KernelModules modules,
+      ActivationType type,
+      LlamaConfig config,
+      RotaryLayout layout,
+      KvCacheSpec kvCache) {
+    this.config = config;
+    siluRuns = Math.ceilDiv(config.intermediateSize(), RUN);
+    argmaxRuns = Math.ceilDiv(config.vocabSize(), ARGMAX_RUN);
+    String suffix = "_" + type.suffix();
+    embedGather =
+        modules
+            .kernel(
+                Family.EMBED_GATHER, "embed_gather" + suffix, POINTER, POINTER, POINTER, INT, INT)
+            .block(gatherThreads(config.hiddenSize(), type), 1)
+            .set(3, config.hiddenSize());
+    rmsNorm =
+        modules
+            .kernel(Family.RMS_NORM, "rms_norm" + suffix, POINTER, POINTER, POINTER, INT, FLOAT)
+            .block(normThreads(config.hiddenSize()), 1)
+            .set(3, config.hiddenSize())
+            .set(4, config.rmsNormEps());
+    addRmsNorm =
+        modules
+            .kernel(
+                Family.RMS_NORM,
+                "add_rms_norm" + suffix,
+                POINTER,
+                POINTER,
+                POINTER,
+                POINTER,
+                INT,
+                FLOAT)
+            .block(normThreads(config.hiddenSize()), 1)
+            .set(4, config.hiddenSize())
+            .set(5, config.rmsNormEps());
+    addBias =
+        modules
+            .kernel(Family.ADD_BIAS, "add_bias" + suffix, POINTER, POINTER, INT)
+            .block(RUN_THREADS, 1);
+    ropeAndStoreKv = ropeKernel(modules, suffix, layout, kvCache);
+    siluMul =
+        modules
+            .kernel(Family.SILU_MUL, "silu_mul" + suffix, POINTER, POINTER, INT)
+            .block(RUN_THREADS, 1)
+            .set(2, config.intermediateSize());
+    argmaxPartials =
+        modules
+            .kernel(Family.ARGMAX, "argmax_partials", POINTER, POINTER, INT)
+            .block(RUN_THREADS, 1)
+            .set(2, config.vocabSize());
+    argmaxCombine =
+        modules
+            .kernel(Family.ARGMAX, "argmax_combine", POINTER, POINTER, INT)
+            .block(WARP, 1)
+            .set(2, argmaxRuns);
+  }
+
+  private KernelLaunch ropeKernel(
+      KernelModules modules, String suffix, RotaryLayout layout, KvCacheSpec kvCache) {
+    int pairs = config.headDim() / 2;
+    boolean interleaved = layout == RotaryLayout.INTERLEAVED;
+    int pairsPerThread = interleaved ? VECTOR / 2 : VECTOR;
+    int units =
+        Math.min(pairs % pairsPerThread == 0 ? pairs / pairsPerThread : pairs, ROPE_THREADS);
+    int heads = config.numAttentionHeads() + 2 * config.numKeyValueHeads();
+    return modules
+        .kernel(
+            Family.ROPE_AND_STORE_KV,
+            "rope_and_store_kv_" + (interleaved ? "interleaved" : "rotate_half") + suffix,
+            POINTER,
+            POINTER,
+            POINTER,
+            POINTER,
+            POINTER,
+            POINTER,
+            POINTER,
+            INT,
+            INT,
+            INT,
+            INT)
+        .block(units, Math.min(heads, ROPE_THREADS / units))
+        .set(7, config.numAttentionHeads())
+        .set(8, config.numKeyValueHeads())
+        .set(9, config.headDim())
+        .set(10, kvCache.blockSize());
+  }
+
+  /// One thread per 16 bytes, or per element of a row that is no multiple of them.
+  private static int gatherThreads(int width, ActivationType type) {
+    int perUnit = VECTOR * Short.BYTES / type.numBytes();
+    return wholeWarps(width % perUnit == 0 ? width / perUnit : width);
+  }
+
+  /// From the row's width alone: the order of summation, and so the last bits, hang on it.
+  private static int normThreads(int hiddenSize) {
+    return wholeWarps(Math.ceilDiv(hiddenSize, VECTOR));
+  }
+
+  private static int wholeWarps(int threads) {
+    return Math.min(Math.ceilDiv(threads, WARP) * WARP, MAX_THREADS);
+  }
+
+  /// `out[i] = table[tokenIds[i]]`; zeros for an id outside the vocabulary.
+  ///
+  /// @param table `[vocabSize, hiddenSize]` T
+  /// @param tokenIds `[numTokens]`
+  /// @param out `[numTokens, hiddenSize]` T
+  void embedGather(CudaStream stream, long table, long tokenIds, long out, int numTokens) {
+    gather(stream, table, config.vocabSize(), tokenIds, out, numTokens);
+  }
+
+  /// `out[i] = rows[indices[i]]`: the rows whose logits are wanted, before the final norm.
+  ///
+  /// @param rows `[numRows, hiddenSize]` T
+  /// @param indices `[numIndices]`
+  /// @param out `[numIndices, hiddenSize]` T
+  void gatherRows(
+      CudaStream stream, long rows, int numRows, long indices, long out, int numIndices) {
+    gather(stream, rows, numRows, indices, out, numIndices);
+  }
+
+  private void gather(
+      CudaStream stream, long table, int numRows, long indices, long out, int numIndices) {
+    embedGather.rows(0, table).ints(1, indices).rows(2, out).set(4, numRows);
+    embedGather.launch(stream, numIndices, 1);
+  }
+
+  /// `out = x * rsqrt(mean(x^2) + rmsNormEps) * weight`, row by row.
+  ///
+  /// @param x `[numTokens, hiddenSize]` T
+  /// @param weight `[hiddenSize]` float32
+  /// @param out `[numTokens, hiddenSize]` T
+  void rmsNorm(CudaStream stream, long x, long weight, long out, int numTokens) {
+    rmsNorm.rows(0, x).rows(1, weight).rows(2, out);
+    rmsNorm.launch(stream, numTokens, 1);
+  }
+
+  /// `residual += x`, then [#rmsNorm] of the rounded sum.
+  ///
+  /// @param x `[numTokens, hiddenSize]` T, what the block adds
+  /// @param residual `[numTokens, hiddenSize]` T, updated
+  /// @param weight `[hiddenSize]` float32
+  /// @param out `[numTokens, hiddenSize]` T
+  void addRmsNorm(CudaStream stream, long x, long residual, long weight, long out, int numTokens) {
+    addRmsNorm.rows(0, x).rows(1, residual).rows(2, weight).rows(3, out);
+    addRmsNorm.launch(stream, numTokens, 1);
+  }
+
+  /// `rows += bias`, for projections that have one.
+  ///
+  /// @param rows `[numTokens, width]` T, updated
+  /// @param bias `[width]` float32
+  void addBias(CudaStream stream, long rows, long bias, int width, int numTokens) {
+    addBias.rows(0, rows).rows(1, bias).set(2, width);
+    addBias.launch(stream, numTokens, Math.ceilDiv(width, RUN));
+  }
+
+  /// Turns queries in place, and stores turned keys and values in the paged cache.
+  ///
+  /// A token's row is its query heads, key heads and value heads one after the other; key and value
+  /// parts stay as they are. The layout of the cache is drawn in `rope_and_store_kv.cu`.
+  ///
+  /// @param qkv `[numTokens, queryWidth + 2 * keyValueWidth]` T, updated
+  void ropeAndStoreKv(
+      CudaStream stream,
+      long qkv,
+      TokenPlaces places,
+      RotaryAddresses rotary,
+      KvPools pools,
+      int numTokens) {
+    ropeAndStoreKv
+        .rows(0, qkv)
+        .ints(1, places.positions())
+        .ints(2, places.slotMapping())
+        .rows(3, rotary.cos())
+        .rows(4, rotary.sin())
+        .rows(5, pools.keys())
+        .rows(6, pools.values());
+    ropeAndStoreKv.launch(stream, numTokens, 1);
+  }
+
+  /// `out = silu(gate) * up`.
+  ///
+  /// @param gateUp `[numTokens, 2 * intermediateSize]` T, a token's gates before its ups
+  /// @param out `[numTokens, intermediateSize]` T
+  void siluMul(CudaStream stream, long gateUp, long out, int numTokens) {
+    siluMul.rows(0, gateUp).rows(1, out);
+    siluMul.launch(stream, numTokens, siluRuns);
+  }
+
+  /// The id of each row's largest logit, the lowest of equals;
+  /// [io.cusco.llama.sampling.SamplingStep#NO_TOKEN] for a row that holds NaN or plus infinity or
+  /// nothing above minus infinity.
+  ///
+  /// @param logits `[numRows, vocabSize]` float32
+  /// @param workspace [#argmaxWorkspaceBytes] of `numRows`, overwritten
+  /// @param ids `[numRows]`
+  void argmax(CudaStream stream, long logits, long workspace, long ids, int numRows) {
+    argmaxPartials.rows(0, logits).rows(1, workspace);
+    argmaxPartials.launch(stream, numRows, argmaxRuns);
+    argmaxCombine.rows(0, workspace).ints(1, ids);
+    argmaxCombine.launch(stream, numRows, 1);
+  }
+
+  long argmaxWorkspaceBytes(int numRows) {
+    return Math.multiplyExact((long) numRows * argmaxRuns, Long.BYTES);
+  }
+
+  /// Where a step's tokens stand and go.
+  ///
+  /// @param positions `[numTokens]`, each below the rotary table's length
+  /// @param slotMapping `[numTokens]`, `block * blockSize + slot in block`; negative stores nothing
+  record TokenPlaces(long positions, long slotMapping) {}
+
+  /// A device copy of core's [io.cusco.llama.model.RotaryTable].
+  ///
+  /// @param cos `[maxPositions, headDim / 2]` float32
+  /// @param sin the same
+  record RotaryAddresses(long cos, long sin) {}
+
+  /// One layer's paged cache.
+  ///
+  /// @param keys `[numBlocks, numKeyValueHeads, blockSize, headDim]` T
+  /// @param values the same
+  record KvPools(long keys, long values) {}
+}
