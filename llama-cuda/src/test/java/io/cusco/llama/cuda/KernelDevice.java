@@ -15,34 +15,36 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 
-/// A device with all kernels loaded, for tests: arrays up, launches, arrays down. Buffers live
-/// until [#free].
-final class KernelDevice implements AutoCloseable {
+/// A device for tests of kernels: arrays up, launches, arrays down. Buffers live until [#free].
+public final class KernelDevice implements AutoCloseable {
   private final CudaContext context;
   private final CudaStream stream;
-  private final KernelModules modules;
+  private KernelModules modules;
   private final List<DeviceBuffer> buffers = new ArrayList<>();
 
   KernelDevice(CudaDevice device) {
     context = CudaContext.open(device);
     stream = CudaStream.create(context);
-    modules = KernelModules.load(context);
   }
 
-  CudaStream stream() {
+  public CudaStream stream() {
     return stream;
   }
 
+  /// The shipped kernels, loaded at the first call.
   KernelModules modules() {
+    if (modules == null) {
+      modules = KernelModules.load(context);
+    }
     return modules;
   }
 
-  CudaContext context() {
+  public CudaContext context() {
     return context;
   }
 
   /// Memory that nothing has written, every byte 0xFF.
-  DeviceBuffer output(long numBytes) {
+  public DeviceBuffer output(long numBytes) {
     DeviceBuffer buffer = DeviceBuffer.allocate(context, "output", numBytes);
     buffers.add(buffer);
     return buffer;
@@ -52,7 +54,7 @@ final class KernelDevice implements AutoCloseable {
     return output(count * type.numBytes());
   }
 
-  DeviceBuffer upload(byte[] bytes) {
+  public DeviceBuffer upload(byte[] bytes) {
     return upload(MemorySegment.ofArray(bytes));
   }
 
@@ -76,7 +78,7 @@ final class KernelDevice implements AutoCloseable {
     return buffer;
   }
 
-  byte[] download(DeviceBuffer buffer) {
+  public byte[] download(DeviceBuffer buffer) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment host = arena.allocate(buffer.numBytes());
       buffer.copyTo(host, 0);
@@ -96,7 +98,7 @@ final class KernelDevice implements AutoCloseable {
   }
 
   /// Frees all buffers made since the last call.
-  void free() {
+  public void free() {
     buffers.forEach(DeviceBuffer::close);
     buffers.clear();
   }
@@ -104,7 +106,9 @@ final class KernelDevice implements AutoCloseable {
   @Override
   public void close() {
     free();
-    modules.close();
+    if (modules != null) {
+      modules.close();
+    }
     stream.close();
     context.close();
   }

@@ -12,8 +12,8 @@ import java.util.List;
 ///
 /// @param name the form, as PTX spells the opcode; with a remark behind a space where one opcode is
 ///   measured in several ways
-/// @param results what each output cell holds, in registers `%d0`, `%d1`, ...
-/// @param inputs what each input cell holds, in registers `%a0`, `%a1`, ...
+/// @param results what each output cell holds, in registers `%r0`, `%r1`, ...
+/// @param inputs what each input cell holds, in registers `%i0`, `%i1`, ...
 /// @param body the statements between loads and stores; `%t0..%t7` (b32), `%u0..%u3` (b64), `%p`,
 ///   `%q` (predicates), `%lane` (b32), `%smem` (b32, a block's 2 KiB of shared memory, 16-byte
 ///   aligned) and `%rows` (b64, address of this thread's input row) are at its disposal
@@ -98,8 +98,8 @@ record CalibrationForm(String name, List<Cell> results, List<Cell> inputs, Strin
     if (body.contains("%smem")) {
       text.append("\t.shared .align 16 .b8 shared_bytes[2048];\n");
     }
-    declare(text, inputs, "%a");
-    declare(text, results, "%d");
+    declare(text, inputs, "%i");
+    declare(text, results, "%r");
     text.append("\tmov.u32 %lane, %tid.x;\n\tmov.u32 %row, %ctaid.x;\n");
     text.append("\tmad.lo.s32 %row, %row, 32, %lane;\n");
     text.append("\tld.param.u64 %rows, [inputs];\n\tld.param.u64 %out, [outputs];\n");
@@ -113,13 +113,13 @@ record CalibrationForm(String name, List<Cell> results, List<Cell> inputs, Strin
     }
     for (int i = 0; i < inputs.size(); i++) {
       text.append(
-          "\tld.global.u%d %%a%d, [%%rows+%d];\n"
+          "\tld.global.u%d %%i%d, [%%rows+%d];\n"
               .formatted(inputs.get(i).numBytes() * 8, i, i * CELL_BYTES));
     }
     body.strip().lines().forEach(line -> text.append('\t').append(line.strip()).append('\n'));
     for (int i = 0; i < results.size(); i++) {
       text.append(
-          "\tst.global.u%d [%%out+%d], %%d%d;\n"
+          "\tst.global.u%d [%%out+%d], %%r%d;\n"
               .formatted(results.get(i).numBytes() * 8, i * CELL_BYTES, i));
     }
     return text.append("\tret;\n}\n\n").toString();

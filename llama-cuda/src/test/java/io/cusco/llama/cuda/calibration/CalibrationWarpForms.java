@@ -1,0 +1,236 @@
+package io.cusco.llama.cuda.calibration;
+
+import io.cusco.llama.cuda.calibration.CalibrationForm.Cell;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/// The forms in which lanes meet, or memory is more than a load: shuffles, votes, matrix loads and
+/// products, asynchronous copies, atomics, widening loads. A block is one warp.
+final class CalibrationWarpForms {
+  private static final String FULL = "0xffffffff";
+
+  private CalibrationWarpForms() {}
+
+  static void addTo(List<CalibrationForm> forms) {
+    addShuffles(forms);
+    addVotes(forms);
+    addMatrixLoads(forms);
+    addMatrixProducts(forms);
+    addAsynchronousCopies(forms);
+    addAtomics(forms);
+    addLoads(forms);
+  }
+
+  /// With the whole warp as one segment, and with segments of 8.
+  private static void addShuffles(List<CalibrationForm> forms) {
+    for (String mode : new String[] {"bfly", "idx", "up", "down"}) {
+      int clamp = mode.equals("up") ? 0 : 31;
+      for (int segments : new int[] {0, 0x1800}) {
+        String opcode = "shfl.sync." + mode + ".b32";
+        forms.add(
+            new CalibrationForm(
+                opcode + (segments == 0 ? "" : " segments of 8"),
+                List.of(Cell.B32, Cell.PREDICATE),
+                List.of(Cell.B32, Cell.B8),
+                """
+                and.b32 %%t0, %%i1, 31;
+                %s %%r0|%%p, %%i0, %%t0, %d, %s;
+                selp.u32 %%r1, 1, 0, %%p;
+                """
+                    .formatted(opcode, segments | clamp, FULL),
+                0));
+      }
+    }
+  }
+
+  private static void addVotes(List<CalibrationForm> forms) {
+    String condition = "setp.ne.u32 %p, %i0, 0;\n";
+    // One warp in eight agrees, so that `all` and `uni` are seen both ways.
+    String agreeing =
+        "mov.u32 %t0, %ctaid.x;\nand.b32 %t0, %t0, 7;\nsetp.eq.u32 %q, %t0, 0;\nor.pred %p, %p, %q;\n";
+    forms.add(
+        vote("vote.sync.ballot.b32", condition + "vote.sync.ballot.b32 %r0, %p, " + FULL + ";"));
+    for (String mode : new String[] {"all", "any", "uni"}) {
+      String opcode = "vote.sync." + mode + ".pred";
+      forms.add(
+          vote(
+              opcode,
+              condition + agreeing + opcode + " %p, %p, " + FULL + ";\nselp.u32 %r0, 1, 0, %p;"));
+    }
+    forms.add(vote("activemask.b32", condition + "activemask.b32 %r0;"));
+  }
+
+  private static CalibrationForm vote(String name, String body) {
+    return new CalibrationForm(name, List.of(Cell.B32), List.of(Cell.PREDICATE), body, 0);
+  }
+
+  /// Lanes store 16 bytes each, which are the rows of up to four 8x8 matrices.
+  private static void addMatrixLoads(List<CalibrationForm> forms) {
+    for (int matrices : new int[] {1, 2, 4}) {
+      for (String trans : new String[] {"", ".trans"}) {
+        String opcode = "ldmatrix.sync.aligned.m8n8.x" + matrices + trans + ".shared.b16";
+        StringBuilder registers = new StringBuilder("%r0");
+        for (int i = 1; i < matrices; i++) {
+          registers.append(", %r").append(i);
+        }
+        forms.add(
+            new CalibrationForm(
+                opcode,
+                Collections.nCopies(matrices, Cell.B32),
+                Collections.nCopies(4, Cell.B32),
+                """
+                shl.b32 %%t0, %%lane, 4;
+                add.s32 %%t0, %%smem, %%t0;
+                st.shared.v4.u32 [%%t0], {%%i0, %%i1, %%i2, %%i3};
+                bar.sync 0;
+                %s {%s}, [%%t0];
+                """
+                    .formatted(opcode, registers),
+                0));
+      }
+    }
+  }
+
+  /// Integers small enough that every order of summation is exact, which pins the layout; and
+  /// values near one, which show how sums are rounded.
+  private static void addMatrixProducts(List<CalibrationForm> forms) {
+    addMatrixProduct(forms, "bf16", Cell.BF16X2_INTEGER, Cell.BF16X2_NEAR_ONE);
+    addMatrixProduct(forms, "f16", Cell.F16X2_INTEGER, Cell.F16X2_NEAR_ONE);
+  }
+
+  private static void addMatrixProduct(
+      List<CalibrationForm> forms, String type, Cell integer, Cell nearOne) {
+    String opcode = "mma.sync.aligned.m16n8k16.row.col.f32.%s.%s.f32".formatted(type, type);
+    String body =
+        opcode + " {%r0, %r1, %r2, %r3}, {%i0, %i1, %i2, %i3}, {%i4, %i5}, {%i6, %i7, %i8, %i9};";
+    forms.add(product(opcode + " integers", body, integer, Cell.F32_INTEGER, 0));
+    // 17 addends, each of which a tensor core may cut to the largest one's last bit.
+    forms.add(product(opcode + " near one", body, nearOne, Cell.F32_NEAR_ONE, 17));
+  }
+
+  private static CalibrationForm product(
+      String name, String body, Cell factor, Cell addend, int ulps) {
+    List<Cell> inputs = new ArrayList<>(Collections.nCopies(6, factor));
+    inputs.addAll(Collections.nCopies(4, addend));
+    return new CalibrationForm(name, Collections.nCopies(4, Cell.F32), inputs, body, ulps);
+  }
+
+  /// From the lane's own input row; the cells are 8 bytes apart.
+  private static void addAsynchronousCopies(List<CalibrationForm> forms) {
+    addAsynchronousCopy(forms, "cp.async.cg.shared.global", "16");
+    addAsynchronousCopy(forms, "cp.async.ca.shared.global", "16");
+    addAsynchronousCopy(forms, "cp.async.ca.shared.global", "8");
+    addAsynchronousCopy(forms, "cp.async.ca.shared.global", "4");
+    addAsynchronousCopy(forms, "cp.async.cg.shared.global", "16, 8");
+    addAsynchronousCopy(forms, "cp.async.cg.shared.global", "16, 0");
+  }
+
+  private static void addAsynchronousCopy(
+      List<CalibrationForm> forms, String opcode, String sizes) {
+    forms.add(
+        new CalibrationForm(
+            opcode + " " + sizes,
+            List.of(Cell.B64, Cell.B64),
+            List.of(Cell.B64, Cell.B64),
+            """
+            shl.b32 %%t0, %%lane, 4;
+            add.s32 %%t0, %%smem, %%t0;
+            mov.u64 %%u1, 0;
+            st.shared.v2.u64 [%%t0], {%%u1, %%u1};
+            %s [%%t0], [%%rows], %s;
+            cp.async.commit_group;
+            cp.async.wait_group 0;
+            ld.shared.v2.u64 {%%r0, %%r1}, [%%t0];
+            """
+                .formatted(opcode, sizes),
+            0));
+  }
+
+  /// Each lane on a word of its own: the old value and what is left.
+  private static void addAtomics(List<CalibrationForm> forms) {
+    for (String operation :
+        new String[] {
+          "add.u32",
+          "add.f32",
+          "min.s32",
+          "max.s32",
+          "min.u32",
+          "max.u32",
+          "and.b32",
+          "or.b32",
+          "xor.b32",
+          "exch.b32"
+        }) {
+      Cell cell = operation.endsWith("f32") ? Cell.F32 : Cell.B32;
+      forms.add(
+          atomic(
+              "atom.shared." + operation, cell, "atom.shared." + operation + " %r0, [%t0], %i1;"));
+    }
+    forms.add(
+        new CalibrationForm(
+            "atom.shared.cas.b32",
+            List.of(Cell.B32, Cell.B32),
+            List.of(Cell.PREDICATE, Cell.PREDICATE, Cell.B32),
+            atomicBody("atom.shared.cas.b32 %r0, [%t0], %i1, %i2;"),
+            0));
+  }
+
+  private static CalibrationForm atomic(String name, Cell cell, String instruction) {
+    return new CalibrationForm(
+        name, List.of(cell, cell), List.of(cell, cell), atomicBody(instruction), 0);
+  }
+
+  private static String atomicBody(String instruction) {
+    return """
+    shl.b32 %%t0, %%lane, 2;
+    add.s32 %%t0, %%smem, %%t0;
+    st.shared.u32 [%%t0], %%i0;
+    %s
+    ld.shared.u32 %%r1, [%%t0];
+    """
+        .formatted(instruction);
+  }
+
+  /// How loads widen what they read into a larger register.
+  private static void addLoads(List<CalibrationForm> forms) {
+    for (String type : new String[] {"u8", "s8", "u16", "s16"}) {
+      forms.add(
+          new CalibrationForm(
+              "ld.global." + type,
+              List.of(Cell.B32),
+              List.of(Cell.B32),
+              "ld.global." + type + " %r0, [%rows];",
+              0));
+      forms.add(
+          new CalibrationForm(
+              "ld.shared." + type,
+              List.of(Cell.B32),
+              List.of(Cell.B32),
+              """
+              shl.b32 %%t0, %%lane, 2;
+              add.s32 %%t0, %%smem, %%t0;
+              st.shared.u32 [%%t0], %%i0;
+              ld.shared.%s %%r0, [%%t0];
+              """
+                  .formatted(type),
+              0));
+    }
+    for (String vector : new String[] {"v2.u32", "v2.f32", "v4.u32", "v4.f32", "v2.u64"}) {
+      int count = vector.charAt(1) - '0';
+      Cell cell = vector.endsWith("64") ? Cell.B64 : Cell.B32;
+      String registers = count == 2 ? "{%r0, %r1}" : "{%r0, %r1, %r2, %r3}";
+      for (String cache : new String[] {"", "nc."}) {
+        String opcode = "ld.global." + cache + vector;
+        forms.add(
+            new CalibrationForm(
+                opcode,
+                Collections.nCopies(count, cell),
+                // 16-byte rows or more, so that every row is aligned for every vector.
+                List.of(Cell.B64, Cell.B64),
+                opcode + " " + registers + ", [%rows];",
+                0));
+      }
+    }
+  }
+}
