@@ -21,11 +21,12 @@ import jdk.incubator.vector.FloatVector;
 ///
 /// @param facts what is here, name to value, in order
 /// @param backends every backend on the path with its answer
-/// @param missing what is not here and how to get it
+/// @param missing what is not here and how to get it, backends apart: they say it themselves
 record Diagnosis(Map<String, Object> facts, List<BackendState> backends, List<String> missing) {
 
-  /// @param detail the device, or why it is unavailable
-  record BackendState(String name, boolean available, String detail) {}
+  /// @param summary the device, or why it is unavailable
+  /// @param details what it looked for and found
+  record BackendState(String name, boolean available, String summary, List<String> details) {}
 
   private static final Path NVIDIA_DRIVER = Path.of("/proc/driver/nvidia");
 
@@ -34,7 +35,7 @@ record Diagnosis(Map<String, Object> facts, List<BackendState> backends, List<St
     List<String> missing = new ArrayList<>();
     addJava(facts, missing);
     addMachine(facts);
-    addNvidia(facts, missing);
+    addNvidia(facts);
     DemoModel.numBytes()
         .ifPresentOrElse(
             bytes -> facts.put("demo_model", "bundled, " + Units.bytes(bytes)),
@@ -45,9 +46,6 @@ record Diagnosis(Map<String, Object> facts, List<BackendState> backends, List<St
     Path hub = ModelResolver.ofSystem().hubCache();
     facts.put("hub_cache", hub + (Files.isDirectory(hub) ? "" : " (does not exist)"));
     List<BackendState> backends = Backends.providers().stream().map(Diagnosis::state).toList();
-    backends.stream()
-        .filter(b -> !b.available())
-        .forEach(b -> missing.add("backend %s: %s".formatted(b.name(), b.detail())));
     if (backends.isEmpty()) {
       missing.add("every backend: put llama-cpu-fallback on the module path");
     }
@@ -60,10 +58,10 @@ record Diagnosis(Map<String, Object> facts, List<BackendState> backends, List<St
 
   private static BackendState state(BackendProvider provider) {
     return switch (provider.probe()) {
-      case Availability.Available(String description) ->
-          new BackendState(provider.name(), true, description);
-      case Availability.Unavailable(String reason) ->
-          new BackendState(provider.name(), false, reason);
+      case Availability.Available(String description, List<String> details) ->
+          new BackendState(provider.name(), true, description, details);
+      case Availability.Unavailable(String reason, List<String> details) ->
+          new BackendState(provider.name(), false, reason, details);
     };
   }
 
@@ -92,15 +90,11 @@ record Diagnosis(Map<String, Object> facts, List<BackendState> backends, List<St
     facts.put("free_memory_bytes", system.getFreeMemorySize());
   }
 
-  private static void addNvidia(Map<String, Object> facts, List<String> missing) {
-    firstValue(NVIDIA_DRIVER.resolve("version"), "NVRM version")
-        .ifPresentOrElse(
-            version -> facts.put("nvidia_driver", version),
-            () -> {
-              facts.put("nvidia_driver", "none found");
-              missing.add(
-                  "an NVIDIA driver: needed for --backend cuda only, from nvidia.com/drivers");
-            });
+  /// The kernel's side of the driver; the libraries are the CUDA backend's to find.
+  private static void addNvidia(Map<String, Object> facts) {
+    facts.put(
+        "nvidia_driver",
+        firstValue(NVIDIA_DRIVER.resolve("version"), "NVRM version").orElse("none found"));
     List<String> gpus = new ArrayList<>();
     try (Stream<Path> folders = Files.list(NVIDIA_DRIVER.resolve("gpus"))) {
       folders
@@ -138,7 +132,10 @@ record Diagnosis(Map<String, Object> facts, List<BackendState> backends, List<St
         json.writeStartObject();
         json.writeStringProperty("name", backend.name());
         json.writeBooleanProperty("available", backend.available());
-        json.writeStringProperty(backend.available() ? "device" : "reason", backend.detail());
+        json.writeStringProperty(backend.available() ? "device" : "reason", backend.summary());
+        json.writeArrayPropertyStart("details");
+        backend.details().forEach(json::writeString);
+        json.writeEndArray();
         json.writeEndObject();
       }
       json.writeEndArray();
@@ -162,10 +159,13 @@ record Diagnosis(Map<String, Object> facts, List<BackendState> backends, List<St
               "backend %-8s %s: %s%n",
               backend.name(),
               backend.available() ? "works" : "unavailable",
-              backend.detail()));
+              backend.summary()));
+      backend.details().forEach(line -> text.append("  ").append(line).append('\n'));
     }
-    text.append(missing.isEmpty() ? "nothing is missing\n" : "missing:\n");
-    missing.forEach(line -> text.append("  ").append(line).append('\n'));
+    if (!missing.isEmpty()) {
+      text.append("missing:\n");
+      missing.forEach(line -> text.append("  ").append(line).append('\n'));
+    }
     return text.toString();
   }
 }

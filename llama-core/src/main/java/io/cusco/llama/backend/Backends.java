@@ -28,7 +28,8 @@ public final class Backends {
   /// Opens the backend called `name`, or with [#AUTO] the best one that is available; a backend
   /// that the automatic choice passes over gets one log line with its reason.
   ///
-  /// @throws LlamaException if there is no such backend or it is unavailable
+  /// @throws LlamaException if there is no such backend or it is unavailable, with all that was
+  ///   looked for
   public static Backend open(String name, BackendOptions options) {
     List<BackendProvider> providers = providers();
     for (BackendProvider provider : providers) {
@@ -40,9 +41,11 @@ public final class Backends {
         case Availability.Available _ -> {
           return provider.open(options);
         }
-        case Availability.Unavailable(String reason) -> {
+        case Availability.Unavailable(String reason, List<String> details) -> {
           if (chosen) {
-            throw new LlamaException("backend %s is unavailable: %s".formatted(name, reason));
+            String looked = details.isEmpty() ? "" : " (" + String.join("; ", details) + ")";
+            throw new LlamaException(
+                "backend %s is unavailable: %s%s".formatted(name, reason, looked));
           }
           LOG.info("backend {} is unavailable: {}", provider.name(), reason);
         }

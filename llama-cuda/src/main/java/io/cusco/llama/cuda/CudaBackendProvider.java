@@ -5,13 +5,12 @@ import io.cusco.llama.backend.Availability;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.BackendProvider;
+import io.cusco.llama.cuda.driver.CudaProbe;
 
-/// Offers the CUDA backend to core. This build holds no CUDA kernels, so it answers "unavailable"
-/// with that reason, and the automatic choice goes on to the next backend.
+/// Offers the CUDA backend to core. It looks for driver, GPU and cuBLAS, but this build holds no
+/// model that runs on them; so it answers "unavailable" with the first reason that it meets, and
+/// the automatic choice goes on to the next backend.
 public final class CudaBackendProvider implements BackendProvider {
-  private static final String REASON =
-      "this build of llama-cuda has no kernels; use --backend cpu, or a build that has them";
-
   @Override
   public String name() {
     return "cuda";
@@ -24,11 +23,20 @@ public final class CudaBackendProvider implements BackendProvider {
 
   @Override
   public Availability probe() {
-    return new Availability.Unavailable(REASON);
+    CudaProbe probe = CudaProbe.run();
+    return new Availability.Unavailable(reason(probe), probe.details());
+  }
+
+  private static String reason(CudaProbe probe) {
+    return probe
+        .problem()
+        .orElseGet(() ->
+            "driver and cuBLAS work with %s, but this build has no CUDA model yet: use --backend cpu"
+                .formatted(probe.devices().getFirst().description()));
   }
 
   @Override
   public Backend open(BackendOptions options) {
-    throw new LlamaException("CUDA backend unavailable: " + REASON);
+    throw new LlamaException("CUDA backend unavailable: " + reason(CudaProbe.run()));
   }
 }

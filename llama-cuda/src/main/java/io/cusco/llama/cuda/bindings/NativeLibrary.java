@@ -35,7 +35,8 @@ public final class NativeLibrary {
   private final String description;
   private SymbolLookup symbols;
 
-  private NativeLibrary(String description) {
+  /// For tests; the libraries are the constants.
+  NativeLibrary(String description) {
     this.description = description;
   }
 
