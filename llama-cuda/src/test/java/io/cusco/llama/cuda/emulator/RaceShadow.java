@@ -1,0 +1,140 @@
+package io.cusco.llama.cuda.emulator;
+
+import java.util.Arrays;
+
+/// Who touched each byte last: one stamp for the last write and one for the last read.
+///
+/// ```
+/// bit 63      | 62..41 | 40..26        | 25..14     | 13..11                     | 10     | 9..0
+/// 1 = touched | block  | barrier epoch | warp epoch | many blocks, warps, lanes  | atomic | thread
+/// ```
+///
+/// Two accesses of one launch conflict if one of them writes, not both are atomic, and they are of
+/// different blocks; or of the same block and barrier epoch and of different warps; or, in strict
+/// mode, of the same warp and warp epoch and of different lanes. Readers overwrite each other's
+/// stamps; the "many" bits keep that there were several since the last barrier. Stamps are
+/// forgotten page by page when a newer generation (a launch, or a block for shared memory) touches
+/// them.
+final class RaceShadow {
+  static final long TOUCHED = 1L << 63;
+  static final int BLOCK_SHIFT = 41;
+  static final int EPOCH_SHIFT = 26;
+  static final int WARP_EPOCH_SHIFT = 14;
+  static final long ATOMIC = 1L << 10;
+  private static final long MANY_LANES = 1L << 11;
+  private static final long MANY_WARPS = 1L << 12;
+  private static final long MANY_BLOCKS = 1L << 13;
+  private static final int THREAD_MASK = 1023;
+  private static final int PAGE_SHIFT = 8;
+
+  private final long[] writers;
+  private final long[] readers;
+  private final int[] generations;
+
+  RaceShadow(int numBytes) {
+    writers = new long[numBytes];
+    readers = new long[numBytes];
+    generations = new int[(numBytes >> PAGE_SHIFT) + 1];
+  }
+
+  /// An earlier access that a new one conflicts with.
+  ///
+  /// @param offset of the byte
+  /// @param stamp of the earlier access
+  /// @param write whether that was a write
+  record Conflict(int offset, long stamp, boolean write) {
+    int block() {
+      return RaceShadow.block(stamp);
+    }
+
+    int thread() {
+      return (int) stamp & THREAD_MASK;
+    }
+  }
+
+  static int block(long stamp) {
+    return (int) (stamp >>> BLOCK_SHIFT) & (Warp.MAX_BLOCKS - 1);
+  }
+
+  /// Records a read of up to 16 aligned bytes; returns what it conflicts with, null for nothing.
+  Conflict read(int offset, int length, long stamp, int generation, BlockOrder order) {
+    refresh(offset, generation);
+    for (int i = offset; i < offset + length; i++) {
+      long writer = writers[i];
+      if (writer != 0 && conflict(writer, stamp, order)) {
+        return new Conflict(i, writer, true);
+      }
+      long reader = readers[i];
+      readers[i] = reader == 0 || reader == stamp ? stamp : merge(reader, stamp);
+    }
+    return null;
+  }
+
+  /// Records a write of up to 16 aligned bytes; returns what it conflicts with, null for nothing.
+  Conflict write(int offset, int length, long stamp, int generation, BlockOrder order) {
+    refresh(offset, generation);
+    for (int i = offset; i < offset + length; i++) {
+      long writer = writers[i];
+      if (writer != 0 && conflict(writer, stamp, order)) {
+        return new Conflict(i, writer, true);
+      }
+      long reader = readers[i];
+      if (reader != 0 && conflict(reader, stamp, order)) {
+        return new Conflict(i, reader, false);
+      }
+      writers[i] = stamp;
+    }
+    return null;
+  }
+
+  private void refresh(int offset, int generation) {
+    int page = offset >> PAGE_SHIFT;
+    if (generations[page] != generation) {
+      generations[page] = generation;
+      int from = page << PAGE_SHIFT;
+      int to = Math.min(writers.length, from + (1 << PAGE_SHIFT));
+      Arrays.fill(writers, from, to, 0);
+      Arrays.fill(readers, from, to, 0);
+    }
+  }
+
+  private static boolean conflict(long earlier, long now, BlockOrder order) {
+    if ((earlier & now & ATOMIC) != 0) {
+      return false;
+    }
+    long different = earlier ^ now;
+    if (different >>> BLOCK_SHIFT != 0 || (earlier & MANY_BLOCKS) != 0) {
+      return !order.ordered(block(earlier));
+    }
+    if (different >>> EPOCH_SHIFT != 0) {
+      return false;
+    }
+    if ((different & THREAD_MASK) >>> 5 != 0 || (earlier & MANY_WARPS) != 0) {
+      return true;
+    }
+    return order.strictWarps()
+        && different >>> WARP_EPOCH_SHIFT == 0
+        && ((different & THREAD_MASK) != 0 || (earlier & MANY_LANES) != 0);
+  }
+
+  /// The stamp for a byte read before and read again.
+  private static long merge(long earlier, long now) {
+    long different = earlier ^ now;
+    if (different >>> BLOCK_SHIFT != 0) {
+      return now | MANY_BLOCKS;
+    }
+    long kept = earlier & MANY_BLOCKS;
+    if (different >>> EPOCH_SHIFT != 0) {
+      return now | kept;
+    }
+    kept |= earlier & MANY_WARPS;
+    if ((different & THREAD_MASK) >>> 5 != 0) {
+      return now | kept | MANY_WARPS;
+    }
+    if (different >>> WARP_EPOCH_SHIFT != 0) {
+      return now | kept;
+    }
+    kept |= earlier & MANY_LANES;
+    return (different & THREAD_MASK) != 0 ? now | kept | MANY_LANES : now | kept;
+  }
+}
