@@ -123,20 +123,22 @@ __device__ __forceinline__ void dequantize(const uint8_t *__restrict__ blocks, T
   constexpr int TILE_BLOCKS = TILE_VALUES / Format::VALUES;
   constexpr int TILE_BYTES = TILE_BLOCKS * Format::BYTES;
   static_assert(TILE_BYTES % sizeof(uint4) == 0, "tiles keep the alignment of the tensor");
+  static_assert(TILE_BYTES / sizeof(uint4) <= THREADS, "one load a thread");
   __shared__ __align__(16) uint8_t tile[TILE_BYTES];
 
   const int64_t first_block = static_cast<int64_t>(blockIdx.x) * TILE_BLOCKS;
   const uint8_t *from = blocks + first_block * Format::BYTES;
   const int here = static_cast<int>(min(static_cast<int64_t>(TILE_BLOCKS), num_blocks - first_block));
   const int num_bytes = here * Format::BYTES;
-#pragma unroll 1
-  for (int i = threadIdx.x; i < num_bytes / 16; i += THREADS) {
-    reinterpret_cast<uint4 *>(tile)[i] = reinterpret_cast<const uint4 *>(from)[i];
+  if (threadIdx.x < num_bytes / 16) {
+    reinterpret_cast<uint4 *>(tile)[threadIdx.x] = reinterpret_cast<const uint4 *>(from)[threadIdx.x];
   }
-  // The last tile of a tensor may end in half a vector; every block has an even number of bytes.
-  const int rest = num_bytes / 16 * 16 + threadIdx.x * 2;
-  if (rest < num_bytes) {
-    *reinterpret_cast<uint16_t *>(tile + rest) = *reinterpret_cast<const uint16_t *>(from + rest);
+  if (Format::BYTES % 16 != 0) {
+    // The last tile of a tensor may end in a part of a vector; every block has an even number of bytes.
+    const int rest = num_bytes / 16 * 16 + threadIdx.x * 2;
+    if (rest < num_bytes) {
+      *reinterpret_cast<uint16_t *>(tile + rest) = *reinterpret_cast<const uint16_t *>(from + rest);
+    }
   }
   __syncthreads();
 

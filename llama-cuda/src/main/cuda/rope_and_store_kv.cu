@@ -23,7 +23,7 @@
 // head is (i, i + headDim / 2) in the rotate_half kernels, (2i, 2i + 1) in the interleaved ones. LLaMA turns
 // all pairs of a head.
 //
-// Grid: x = token. Block: x = units of a head (8 pairs, 8 elements of 4 pairs, or one pair), y = heads.
+// Grid: x = token. Block: x = exactly the units of a head (8 pairs, 4 pairs or one pair), y = any number of heads.
 //
 // Source: Su et al., arXiv 2104.09864; pairings: docs/adr/0006.
 
@@ -118,21 +118,19 @@ __device__ __forceinline__ void rope_and_store_kv(T *qkv, const int *__restrict_
   T *row = qkv + static_cast<int64_t>(blockIdx.x) * all_heads * head_dim;
   const int64_t angles = static_cast<int64_t>(positions[blockIdx.x]) * half;
   const int slot = slots[blockIdx.x];
+  const int pair = threadIdx.x * Unit::UNIT;
+  const Unit unit(cos + angles, sin + angles, pair);
 #pragma unroll 1
-  for (int pair = threadIdx.x * Unit::UNIT; pair < half; pair += blockDim.x * Unit::UNIT) {
-    const Unit unit(cos + angles, sin + angles, pair);
-#pragma unroll 1
-    for (int head = threadIdx.y; head < all_heads; head += blockDim.y) {
-      T *from = row + head * head_dim;
-      if (head < num_heads) {
-        unit.move(from, from, true, pair, half);
-      } else if (slot >= 0) {
-        const bool is_key = head < num_heads + num_kv_heads;
-        const int kv_head = head - num_heads - (is_key ? 0 : num_kv_heads);
-        const int64_t block = slot / block_size;
-        const int64_t cache_row = (block * num_kv_heads + kv_head) * block_size + slot % block_size;
-        unit.move(from, (is_key ? keys : values) + cache_row * head_dim, is_key, pair, half);
-      }
+  for (int head = threadIdx.y; head < all_heads; head += blockDim.y) {
+    T *from = row + head * head_dim;
+    if (head < num_heads) {
+      unit.move(from, from, true, pair, half);
+    } else if (slot >= 0) {
+      const bool is_key = head < num_heads + num_kv_heads;
+      const int kv_head = head - num_heads - (is_key ? 0 : num_kv_heads);
+      const int64_t block = slot / block_size;
+      const int64_t cache_row = (block * num_kv_heads + kv_head) * block_size + slot % block_size;
+      unit.move(from, (is_key ? keys : values) + cache_row * head_dim, is_key, pair, half);
     }
   }
 }

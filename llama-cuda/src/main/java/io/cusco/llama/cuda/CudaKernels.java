@@ -36,6 +36,9 @@ final class CudaKernels {
   /// Threads aimed at in ropeAndStoreKv.
   private static final int ROPE_THREADS = 256;
 
+  /// Its launch bound.
+  private static final int ROPE_MAX_THREADS = 512;
+
   /// Logits per block of the first stage; `RUN` in argmax.cu.
   private static final int ARGMAX_RUN = 8192;
 
@@ -119,8 +122,12 @@ final class CudaKernels {
     int pairs = config.headDim() / 2;
     boolean interleaved = layout == RotaryLayout.INTERLEAVED;
     int pairsPerThread = interleaved ? VECTOR / 2 : VECTOR;
-    int units =
-        Math.min(pairs % pairsPerThread == 0 ? pairs / pairsPerThread : pairs, ROPE_THREADS);
+    int units = pairs % pairsPerThread == 0 ? pairs / pairsPerThread : pairs;
+    if (units > ROPE_MAX_THREADS) {
+      throw new IllegalArgumentException(
+          "head_dim %d takes %d threads per head, the rotary kernel has %d; no LLaMA is so wide"
+              .formatted(config.headDim(), units, ROPE_MAX_THREADS));
+    }
     int heads = config.numAttentionHeads() + 2 * config.numKeyValueHeads();
     return modules
         .kernel(
@@ -137,7 +144,7 @@ final class CudaKernels {
             INT,
             INT,
             INT)
-        .block(units, Math.min(heads, ROPE_THREADS / units))
+        .block(units, Math.min(heads, Math.max(1, ROPE_THREADS / units)))
         .set(7, config.numAttentionHeads())
         .set(8, config.numKeyValueHeads())
         .set(9, config.headDim())

@@ -17,7 +17,7 @@ abstract class AbstractElementwiseKernelTest extends AbstractKernelTest {
   @EnumSource
   void embedGatherCopiesRowsAndGivesZerosForIdsOutsideTheVocabulary(ActivationType type) {
     int vocab = 11;
-    for (int width : new int[] {1, 13, 50, 207, 64, 4096, 8200}) {
+    for (int width : new int[] {1, 13, 50, 207, 2051, 64, 4096, 8200}) {
       float[] table = randomValues(type, vocab * width);
       int[] ids = {3, 0, 10, 3, -1, 11, Integer.MAX_VALUE, Integer.MIN_VALUE};
       DeviceBuffer out = device.output(type, (long) ids.length * width);

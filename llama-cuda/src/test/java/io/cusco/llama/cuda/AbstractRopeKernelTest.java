@@ -27,29 +27,23 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
 
   /// Heads, key/value heads and head width: Llama 3.2's and 3's, multi-head and multi-query, widths
   /// that are no whole number of vectors, one pair, more heads than one block of threads has rows.
-  static Stream<Arguments> cases() {
-    int[][] shapes = {
-      {4, 2, 64},
-      {8, 2, 128},
-      {3, 3, 48},
-      {5, 1, 50},
-      {1, 1, 2},
-      {7, 7, 26},
-      {40, 8, 80},
-      {6, 2, 8},
-    };
+  private static final int[][] SHAPES = {
+    {4, 2, 64}, {8, 2, 128}, {3, 3, 48}, {5, 1, 50}, {1, 1, 2}, {7, 7, 26}, {40, 8, 80}, {6, 2, 8},
+  };
+
+  static Stream<Arguments> typesAndLayouts() {
     return Arrays.stream(ActivationType.values())
-        .flatMap(type ->
-            Arrays.stream(RotaryLayout.values())
-                .flatMap(layout ->
-                    Arrays.stream(shapes).map(s -> Arguments.of(type, layout, s[0], s[1], s[2]))));
+        .flatMap(
+            type -> Arrays.stream(RotaryLayout.values()).map(layout -> Arguments.of(type, layout)));
   }
 
   @ParameterizedTest
-  @MethodSource("cases")
-  void queriesTurnInPlaceAndKeysAndValuesReachTheirSlots(
-      ActivationType type, RotaryLayout layout, int heads, int kvHeads, int headDim) {
-    check(type, layout, heads, kvHeads, headDim, new RopeScaling.None());
+  @MethodSource("typesAndLayouts")
+  void queriesTurnInPlaceAndKeysAndValuesReachTheirSlots(ActivationType type, RotaryLayout layout) {
+    for (int[] shape : SHAPES) {
+      check(type, layout, shape[0], shape[1], shape[2], new RopeScaling.None());
+      device.free();
+    }
   }
 
   static Stream<Arguments> scalings() {

@@ -6,7 +6,6 @@ import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.config.RopeScaling;
 import io.cusco.llama.cuda.driver.CudaContext;
-import io.cusco.llama.cuda.driver.CudaDevice;
 import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import java.lang.foreign.Arena;
@@ -22,8 +21,9 @@ public final class KernelDevice implements AutoCloseable {
   private KernelModules modules;
   private final List<DeviceBuffer> buffers = new ArrayList<>();
 
-  KernelDevice(CudaDevice device) {
-    context = CudaContext.open(device);
+  /// @param context must outlive this
+  public KernelDevice(CudaContext context) {
+    this.context = context;
     stream = CudaStream.create(context);
   }
 
@@ -110,7 +110,6 @@ public final class KernelDevice implements AutoCloseable {
       modules.close();
     }
     stream.close();
-    context.close();
   }
 
   /// The values that `values` become when stored as `type`.

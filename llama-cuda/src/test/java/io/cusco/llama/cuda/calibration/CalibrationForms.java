@@ -244,7 +244,7 @@ final class CalibrationForms {
     forms.add(move("mov.b64 unpack", "r l", "mov.b64 {%r0, %r1}, %i0;", Cell.B32));
     forms.add(move("mov.u32 register", "r r", "mov.u32 %r0, %i0;"));
     forms.add(move("mov.f32 register", "f f", "mov.f32 %r0, %i0;"));
-    forms.add(move("mov.f32 immediate", "f", "mov.f32 %r0, 0f3FB8AA3B;"));
+    forms.add(move("mov.f32 immediate", "f f", "mov.f32 %r0, 0f3FB8AA3B;"));
     forms.add(move("mov.u64 register", "l l", "mov.u64 %r0, %i0;"));
     forms.add(move("mov.u16 register", "h h", "mov.u16 %r0, %i0;"));
     forms.add(move("selp.b32", "r r r p", select("b32")));
