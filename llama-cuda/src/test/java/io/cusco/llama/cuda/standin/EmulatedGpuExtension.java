@@ -1,0 +1,66 @@
+package io.cusco.llama.cuda.standin;
+
+import io.cusco.llama.cuda.bindings.driver.CudaDriver;
+import io.cusco.llama.cuda.driver.CudaContext;
+import io.cusco.llama.cuda.driver.CudaDevice;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
+import org.junit.jupiter.api.extension.BeforeEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.ParameterContext;
+import org.junit.jupiter.api.extension.ParameterResolver;
+
+/// See [EmulatedGpu].
+final class EmulatedGpuExtension
+    implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, ParameterResolver {
+
+  private static final String SEED_PROPERTY = "llama.standin.seed";
+
+  private final long seed = Long.getLong(SEED_PROPERTY, new Random().nextInt(1_000_000));
+
+  @Override
+  public void beforeAll(ExtensionContext testClass) {
+    System.out.printf(
+        "%s: stand-in with -D%s=%d%n",
+        testClass.getRequiredTestClass().getSimpleName(), SEED_PROPERTY, seed);
+  }
+
+  @Override
+  public void beforeEach(ExtensionContext test) {
+    StandIn.install().reset(StandInSettings.DEFAULT, seed);
+  }
+
+  @Override
+  public boolean supportsParameter(ParameterContext parameter, ExtensionContext test) {
+    Class<?> type = parameter.getParameter().getType();
+    return type == CudaContext.class || type == StandIn.class;
+  }
+
+  @Override
+  public Object resolveParameter(ParameterContext parameter, ExtensionContext test) {
+    if (parameter.getParameter().getType() == StandIn.class) {
+      return StandIn.install();
+    }
+    CudaDriver.cuInit(0);
+    return SuppliedContext.open(test, CudaDevice.all().getFirst());
+  }
+
+  /// Leaks of a test that failed anyway are a consequence, and not reported.
+  @Override
+  public void afterEach(ExtensionContext test) {
+    boolean passed = test.getExecutionException().isEmpty();
+    try {
+      SuppliedContext.close(test);
+    } catch (RuntimeException e) {
+      if (passed) {
+        throw e;
+      }
+    }
+    List<String> leaks = StandIn.install().leaks();
+    if (passed && !leaks.isEmpty()) {
+      throw new AssertionError("the test left behind:\n" + String.join("\n", leaks));
+    }
+  }
+}
