@@ -29,9 +29,11 @@
 
 #include "values.cuh"
 
+// With the roundings spelled out: of a plain product and sum the driver's translator may or may not make one
+// fused operation.
 __device__ __forceinline__ void turn(float &a, float &b, float cos, float sin) {
-  const float first = a * cos - b * sin;
-  b = b * cos + a * sin;
+  const float first = __fmaf_rn(a, cos, -__fmul_rn(b, sin));
+  b = __fmaf_rn(b, cos, __fmul_rn(a, sin));
   a = first;
 }
 

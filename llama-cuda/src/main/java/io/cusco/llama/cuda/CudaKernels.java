@@ -27,6 +27,9 @@ final class CudaKernels {
   /// Elements that a thread moves at once; `VECTOR` in values.cuh.
   private static final int VECTOR = 8;
 
+  /// Bytes of one access.
+  private static final int UNIT_BYTES = 16;
+
   /// Threads of the kernels whose grid covers a row in runs (silu_mul.cu, add_bias.cu).
   private static final int RUN_THREADS = 256;
 
@@ -42,13 +45,14 @@ final class CudaKernels {
   /// Logits per block of the first stage; `RUN` in argmax.cu.
   private static final int ARGMAX_RUN = 8192;
 
-  private final LlamaConfig config;
-  private final int siluRuns;
   private final int argmaxRuns;
   private final KernelLaunch embedGather;
+  private final KernelLaunch gatherRows;
   private final KernelLaunch rmsNorm;
   private final KernelLaunch addRmsNorm;
-  private final KernelLaunch addBias;
+  private final KernelLaunch addQkvBias;
+  private final KernelLaunch addGateUpBias;
+  private final KernelLaunch addHiddenBias;
   private final KernelLaunch ropeAndStoreKv;
   private final KernelLaunch siluMul;
   private final KernelLaunch argmaxPartials;
@@ -65,16 +69,10 @@ final class CudaKernels {
       LlamaConfig config,
       RotaryLayout layout,
       KvCacheSpec kvCache) {
-    this.config = config;
-    siluRuns = Math.ceilDiv(config.intermediateSize(), RUN);
     argmaxRuns = Math.ceilDiv(config.vocabSize(), ARGMAX_RUN);
     String suffix = "_" + type.suffix();
-    embedGather =
-        modules
-            .kernel(
-                Family.EMBED_GATHER, "embed_gather" + suffix, POINTER, POINTER, POINTER, INT, INT)
-            .block(gatherThreads(config.hiddenSize(), type), 1)
-            .set(3, config.hiddenSize());
+    embedGather = gatherKernel(modules, type, config.hiddenSize()).set(4, config.vocabSize());
+    gatherRows = gatherKernel(modules, type, config.hiddenSize());
     rmsNorm =
         modules
             .kernel(Family.RMS_NORM, "rms_norm" + suffix, POINTER, POINTER, POINTER, INT, FLOAT)
@@ -95,20 +93,21 @@ final class CudaKernels {
             .block(normThreads(config.hiddenSize()), 1)
             .set(4, config.hiddenSize())
             .set(5, config.rmsNormEps());
-    addBias =
-        modules
-            .kernel(Family.ADD_BIAS, "add_bias" + suffix, POINTER, POINTER, INT)
-            .block(RUN_THREADS, 1);
-    ropeAndStoreKv = ropeKernel(modules, suffix, layout, kvCache);
+    addQkvBias = biasKernel(modules, suffix, config.queryWidth() + 2 * config.keyValueWidth());
+    addGateUpBias = biasKernel(modules, suffix, 2 * config.intermediateSize());
+    addHiddenBias = biasKernel(modules, suffix, config.hiddenSize());
+    ropeAndStoreKv = ropeKernel(modules, suffix, config, layout, kvCache);
     siluMul =
         modules
             .kernel(Family.SILU_MUL, "silu_mul" + suffix, POINTER, POINTER, INT)
             .block(RUN_THREADS, 1)
+            .gridY(Math.ceilDiv(config.intermediateSize(), RUN))
             .set(2, config.intermediateSize());
     argmaxPartials =
         modules
             .kernel(Family.ARGMAX, "argmax_partials", POINTER, POINTER, INT)
             .block(RUN_THREADS, 1)
+            .gridY(argmaxRuns)
             .set(2, config.vocabSize());
     argmaxCombine =
         modules
@@ -117,8 +116,12 @@ final class CudaKernels {
             .set(2, argmaxRuns);
   }
 
-  private KernelLaunch ropeKernel(
-      KernelModules modules, String suffix, RotaryLayout layout, KvCacheSpec kvCache) {
+  private static KernelLaunch ropeKernel(
+      KernelModules modules,
+      String suffix,
+      LlamaConfig config,
+      RotaryLayout layout,
+      KvCacheSpec kvCache) {
     int pairs = config.headDim() / 2;
     boolean interleaved = layout == RotaryLayout.INTERLEAVED;
     int pairsPerThread = interleaved ? VECTOR / 2 : VECTOR;
@@ -152,9 +155,28 @@ final class CudaKernels {
   }
 
   /// One thread per 16 bytes, or per element of a row that is no multiple of them.
-  private static int gatherThreads(int width, ActivationType type) {
-    int perUnit = VECTOR * Short.BYTES / type.numBytes();
-    return wholeWarps(width % perUnit == 0 ? width / perUnit : width);
+  private static KernelLaunch gatherKernel(KernelModules modules, ActivationType type, int width) {
+    int perUnit = UNIT_BYTES / type.numBytes();
+    int units = width % perUnit == 0 ? width / perUnit : width;
+    return modules
+        .kernel(
+            Family.EMBED_GATHER,
+            "embed_gather_" + type.suffix(),
+            POINTER,
+            POINTER,
+            POINTER,
+            INT,
+            INT)
+        .block(wholeWarps(units), 1)
+        .set(3, width);
+  }
+
+  private static KernelLaunch biasKernel(KernelModules modules, String suffix, int width) {
+    return modules
+        .kernel(Family.ADD_BIAS, "add_bias" + suffix, POINTER, POINTER, INT)
+        .block(RUN_THREADS, 1)
+        .gridY(Math.ceilDiv(width, RUN))
+        .set(2, width);
   }
 
   /// From the row's width alone: the order of summation, and so the last bits, hang on it.
@@ -172,7 +194,8 @@ final class CudaKernels {
   /// @param tokenIds `[numTokens]`
   /// @param out `[numTokens, hiddenSize]` T
   void embedGather(CudaStream stream, long table, long tokenIds, long out, int numTokens) {
-    gather(stream, table, config.vocabSize(), tokenIds, out, numTokens);
+    embedGather.rows(0, table).ints(1, tokenIds).rows(2, out);
+    embedGather.launch(stream, numTokens);
   }
 
   /// `out[i] = rows[indices[i]]`: the rows whose logits are wanted, before the final norm.
@@ -182,13 +205,8 @@ final class CudaKernels {
   /// @param out `[numIndices, hiddenSize]` T
   void gatherRows(
       CudaStream stream, long rows, int numRows, long indices, long out, int numIndices) {
-    gather(stream, rows, numRows, indices, out, numIndices);
-  }
-
-  private void gather(
-      CudaStream stream, long table, int numRows, long indices, long out, int numIndices) {
-    embedGather.rows(0, table).ints(1, indices).rows(2, out).set(4, numRows);
-    embedGather.launch(stream, numIndices, 1);
+    gatherRows.rows(0, rows).ints(1, indices).rows(2, out).set(4, numRows);
+    gatherRows.launch(stream, numIndices);
   }
 
   /// `out = x * rsqrt(mean(x^2) + rmsNormEps) * weight`, row by row.
@@ -198,7 +216,7 @@ final class CudaKernels {
   /// @param out `[numTokens, hiddenSize]` T
   void rmsNorm(CudaStream stream, long x, long weight, long out, int numTokens) {
     rmsNorm.rows(0, x).rows(1, weight).rows(2, out);
-    rmsNorm.launch(stream, numTokens, 1);
+    rmsNorm.launch(stream, numTokens);
   }
 
   /// `residual += x`, then [#rmsNorm] of the rounded sum.
@@ -209,16 +227,31 @@ final class CudaKernels {
   /// @param out `[numTokens, hiddenSize]` T
   void addRmsNorm(CudaStream stream, long x, long residual, long weight, long out, int numTokens) {
     addRmsNorm.rows(0, x).rows(1, residual).rows(2, weight).rows(3, out);
-    addRmsNorm.launch(stream, numTokens, 1);
+    addRmsNorm.launch(stream, numTokens);
   }
 
-  /// `rows += bias`, for projections that have one.
+  /// `qkv += bias`, for checkpoints whose attention has biases.
   ///
-  /// @param rows `[numTokens, width]` T, updated
-  /// @param bias `[width]` float32
-  void addBias(CudaStream stream, long rows, long bias, int width, int numTokens) {
-    addBias.rows(0, rows).rows(1, bias).set(2, width);
-    addBias.launch(stream, numTokens, Math.ceilDiv(width, RUN));
+  /// @param qkv `[numTokens, queryWidth + 2 * keyValueWidth]` T, updated
+  /// @param bias one row of it, float32
+  void addQkvBias(CudaStream stream, long qkv, long bias, int numTokens) {
+    addBias(addQkvBias, stream, qkv, bias, numTokens);
+  }
+
+  /// The same for `[numTokens, 2 * intermediateSize]`, gates before ups.
+  void addGateUpBias(CudaStream stream, long gateUp, long bias, int numTokens) {
+    addBias(addGateUpBias, stream, gateUp, bias, numTokens);
+  }
+
+  /// The same for `[numTokens, hiddenSize]`: what oProj and downProj give.
+  void addHiddenBias(CudaStream stream, long rows, long bias, int numTokens) {
+    addBias(addHiddenBias, stream, rows, bias, numTokens);
+  }
+
+  private static void addBias(
+      KernelLaunch kernel, CudaStream stream, long rows, long bias, int numTokens) {
+    kernel.rows(0, rows).rows(1, bias);
+    kernel.launch(stream, numTokens);
   }
 
   /// Turns queries in place, and stores turned keys and values in the paged cache.
@@ -242,7 +275,7 @@ final class CudaKernels {
         .rows(4, rotary.sin())
         .rows(5, pools.keys())
         .rows(6, pools.values());
-    ropeAndStoreKv.launch(stream, numTokens, 1);
+    ropeAndStoreKv.launch(stream, numTokens);
   }
 
   /// `out = silu(gate) * up`.
@@ -251,7 +284,7 @@ final class CudaKernels {
   /// @param out `[numTokens, intermediateSize]` T
   void siluMul(CudaStream stream, long gateUp, long out, int numTokens) {
     siluMul.rows(0, gateUp).rows(1, out);
-    siluMul.launch(stream, numTokens, siluRuns);
+    siluMul.launch(stream, numTokens);
   }
 
   /// The id of each row's largest logit, the lowest of equals;
@@ -263,9 +296,9 @@ final class CudaKernels {
   /// @param ids `[numRows]`
   void argmax(CudaStream stream, long logits, long workspace, long ids, int numRows) {
     argmaxPartials.rows(0, logits).rows(1, workspace);
-    argmaxPartials.launch(stream, numRows, argmaxRuns);
+    argmaxPartials.launch(stream, numRows);
     argmaxCombine.rows(0, workspace).ints(1, ids);
-    argmaxCombine.launch(stream, numRows, 1);
+    argmaxCombine.launch(stream, numRows);
   }
 
   long argmaxWorkspaceBytes(int numRows) {

@@ -58,6 +58,6 @@ final class DequantizeKernels {
     }
     format.numBytes(numValues); // refuses counts that are no whole number of blocks
     kernel.rows(0, blocks).rows(1, out).set(2, Math.toIntExact(numValues / format.blockSize()));
-    kernel.launch(stream, Math.toIntExact(Math.ceilDiv(numValues, TILE)), 1);
+    kernel.launch(stream, Math.toIntExact(Math.ceilDiv(numValues, TILE)));
   }
 }

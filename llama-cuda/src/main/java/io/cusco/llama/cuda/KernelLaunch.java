@@ -15,6 +15,7 @@ final class KernelLaunch {
   private final LaunchParameters parameters;
   private int blockX;
   private int blockY;
+  private int gridY = 1;
   private LaunchShape shape;
 
   KernelLaunch(CudaFunction function) {
@@ -26,6 +27,12 @@ final class KernelLaunch {
   KernelLaunch block(int x, int y) {
     blockX = x;
     blockY = y;
+    return this;
+  }
+
+  /// Blocks beside each other in every launch from now on; 1 if not set.
+  KernelLaunch gridY(int blocks) {
+    gridY = blocks;
     return this;
   }
 
@@ -57,11 +64,11 @@ final class KernelLaunch {
   }
 
   /// Queues `gridX * gridY` blocks; none if `gridX` is 0.
-  void launch(CudaStream stream, int gridX, int gridY) {
+  void launch(CudaStream stream, int gridX) {
     if (gridX == 0) {
       return;
     }
-    if (shape == null || shape.gridX() != gridX || shape.gridY() != gridY) {
+    if (shape == null || shape.gridX() != gridX) {
       shape = new LaunchShape(gridX, gridY, 1, blockX, blockY, 1, 0);
     }
     function.launch(stream, shape, parameters);

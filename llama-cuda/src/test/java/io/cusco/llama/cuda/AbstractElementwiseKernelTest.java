@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.cusco.llama.cuda.driver.DeviceBuffer;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -123,12 +124,11 @@ abstract class AbstractElementwiseKernelTest extends AbstractKernelTest {
       float[] rows = randomValues(type, tokens * width);
       float[] bias = randomValues(ActivationType.F32, width);
       DeviceBuffer updated = device.upload(type, rows);
-      kernels(type, KernelDevice.config(1, 1, 1, 1, 2, 1))
-          .addBias(
+      kernels(type, KernelDevice.config(width, 1, 1, 1, 2, 1))
+          .addHiddenBias(
               device.stream(),
               updated.address(),
               device.upload(ActivationType.F32, bias).address(),
-              width,
               tokens);
       float[] sums = new float[rows.length];
       for (int i = 0; i < sums.length; i++) {
@@ -138,6 +138,26 @@ abstract class AbstractElementwiseKernelTest extends AbstractKernelTest {
           .as("width %d", width)
           .isEqualTo(KernelDevice.rounded(type, sums));
       device.free();
+    }
+  }
+
+  @Test
+  void biasesOfFusedProjectionsHaveTheirWidths() {
+    ActivationType type = ActivationType.BF16;
+    CudaKernels kernels = kernels(type, KernelDevice.config(1, 2500, 6, 2, 4, 1));
+    int qkvWidth = (6 + 2 * 2) * 4;
+    for (int width : new int[] {qkvWidth, 2 * 2500}) {
+      float[] bias = randomValues(type, width);
+      DeviceBuffer zeros = device.upload(type, new float[2 * width]);
+      long address = device.upload(ActivationType.F32, bias).address();
+      if (width == qkvWidth) {
+        kernels.addQkvBias(device.stream(), zeros.address(), address, 2);
+      } else {
+        kernels.addGateUpBias(device.stream(), zeros.address(), address, 2);
+      }
+      float[] actual = device.download(type, zeros);
+      assertThat(Arrays.copyOf(actual, width)).isEqualTo(bias);
+      assertThat(Arrays.copyOfRange(actual, width, 2 * width)).isEqualTo(bias);
     }
   }
 

@@ -133,8 +133,8 @@ class CublasGemmTest {
     return ElementFormat.of(code(type));
   }
 
-  /// Sums in float32 err by at most k roundings of the sum of magnitudes, the result once more by half a unit
-  /// of its type.
+  /// Sums in float32 err by at most k roundings of the sum of magnitudes, the result once more by
+  /// half a unit of its type.
   private static double tolerance(ElementType output, int k, double magnitudes, double expected) {
     double unit =
         switch (output) {
@@ -148,10 +148,13 @@ class CublasGemmTest {
 
   @ParameterizedTest
   @CsvSource({
-    "BF16, BF16", "BF16, F32", "F16, F16", "F16, F32", "F32, F32",
+    "BF16, BF16",
+    "BF16, F32",
+    "F16, F16",
+    "F16, F32",
+    "F32, F32",
   })
-  void everyTransposeOfOddSizesIsRight(
-      ElementType input, ElementType output, CudaContext context) {
+  void everyTransposeOfOddSizesIsRight(ElementType input, ElementType output, CudaContext context) {
     Random random = new Random(SEED);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = handle(arena);
@@ -159,9 +162,27 @@ class CublasGemmTest {
         boolean transposeA = (variant & 1) != 0;
         boolean transposeB = (variant & 2) != 0;
         int gap = (variant & 4) != 0 ? 3 : 0;
-        check(context, handle, new Shape(transposeA, transposeB, 13, 7, 207, gap), input, output, random);
-        check(context, handle, new Shape(transposeA, transposeB, 1, 1, 1, gap), input, output, random);
-        check(context, handle, new Shape(transposeA, transposeB, 600, 3, 300, gap), input, output, random);
+        check(
+            context,
+            handle,
+            new Shape(transposeA, transposeB, 13, 7, 207, gap),
+            input,
+            output,
+            random);
+        check(
+            context,
+            handle,
+            new Shape(transposeA, transposeB, 1, 1, 1, gap),
+            input,
+            output,
+            random);
+        check(
+            context,
+            handle,
+            new Shape(transposeA, transposeB, 600, 3, 300, gap),
+            input,
+            output,
+            random);
       }
       assertThat(Cublas.cublasDestroy_v2(handle)).isZero();
     }
@@ -187,7 +208,9 @@ class CublasGemmTest {
         for (int i = 0; i < shape.ldc(); i++) {
           int at = j * shape.ldc() + i;
           if (i >= shape.m()) {
-            assertThat(result[at]).as("%s: the gap after row %d", shape, shape.m()).isEqualTo(c[at]);
+            assertThat(result[at])
+                .as("%s: the gap after row %d", shape, shape.m())
+                .isEqualTo(c[at]);
             continue;
           }
           double expected =
@@ -208,12 +231,28 @@ class CublasGemmTest {
       MemorySegment handle = handle(arena);
       Shape narrow = new Shape(true, false, 4, 4, 8, -1);
       assertThat(
-              gemm(handle, narrow, ElementType.BF16, ElementType.BF16, new float[2], buffer, buffer, buffer))
+              gemm(
+                  handle,
+                  narrow,
+                  ElementType.BF16,
+                  ElementType.BF16,
+                  new float[2],
+                  buffer,
+                  buffer,
+                  buffer))
           .isEqualTo(INVALID_VALUE);
       assertThat(standIn.lastFault()).contains("leading dimension is 7");
       Shape shape = new Shape(true, false, 4, 4, 8, 0);
       assertThat(
-              gemm(handle, shape, ElementType.F32, ElementType.BF16, new float[2], buffer, buffer, buffer))
+              gemm(
+                  handle,
+                  shape,
+                  ElementType.F32,
+                  ElementType.BF16,
+                  new float[2],
+                  buffer,
+                  buffer,
+                  buffer))
           .isEqualTo(CublasStatus.CUBLAS_STATUS_NOT_SUPPORTED.code());
       assertThat(Cublas.cublasDestroy_v2(handle)).isZero();
       assertThat(Cublas.cublasDestroy_v2(handle))
@@ -229,7 +268,16 @@ class CublasGemmTest {
     small.fill((byte) 0);
     Shape shape = new Shape(false, false, 8, 8, 8, 0);
     float[] factors = {1, 0};
-    assertThat(gemm(handle(arena), shape, ElementType.F32, ElementType.F32, factors, small, small, small))
+    assertThat(
+            gemm(
+                handle(arena),
+                shape,
+                ElementType.F32,
+                ElementType.F32,
+                factors,
+                small,
+                small,
+                small))
         .isZero();
     assertThatThrownBy(context::synchronize).hasMessageContaining("CUDA_ERROR_ILLEGAL_ADDRESS");
     assertThat(standIn.lastFault()).contains("GEMM 8 x 8 x 8", "64 bytes");
@@ -241,7 +289,16 @@ class CublasGemmTest {
     DeviceBuffer fresh = DeviceBuffer.allocate(context, "fresh", 256);
     Shape shape = new Shape(false, false, 8, 8, 8, 0);
     float[] factors = {1, 0};
-    assertThat(gemm(handle(arena), shape, ElementType.F32, ElementType.F32, factors, fresh, fresh, fresh))
+    assertThat(
+            gemm(
+                handle(arena),
+                shape,
+                ElementType.F32,
+                ElementType.F32,
+                factors,
+                fresh,
+                fresh,
+                fresh))
         .isZero();
     assertThatThrownBy(context::synchronize).hasMessageContaining("CUDA_ERROR_LAUNCH_FAILED");
     assertThat(standIn.lastFault()).contains("matrix A of a GEMM", "nothing has written");
@@ -275,19 +332,52 @@ class CublasGemmTest {
       int type = Cublas.CUDA_R_16BF();
       assertThat(
               Cublas.cublasGemmStridedBatchedEx(
-                  handle, 0, 0, m, n, k, one,
-                  MemorySegment.ofAddress(deviceA.address()), type, m, (long) m * k,
-                  MemorySegment.ofAddress(deviceB.address()), type, k, (long) k * n, zero,
-                  MemorySegment.ofAddress(strided.address()), Cublas.CUDA_R_32F(), m, (long) m * n,
-                  batch, Cublas.CUBLAS_COMPUTE_32F(), Cublas.CUBLAS_GEMM_DEFAULT()))
+                  handle,
+                  0,
+                  0,
+                  m,
+                  n,
+                  k,
+                  one,
+                  MemorySegment.ofAddress(deviceA.address()),
+                  type,
+                  m,
+                  (long) m * k,
+                  MemorySegment.ofAddress(deviceB.address()),
+                  type,
+                  k,
+                  (long) k * n,
+                  zero,
+                  MemorySegment.ofAddress(strided.address()),
+                  Cublas.CUDA_R_32F(),
+                  m,
+                  (long) m * n,
+                  batch,
+                  Cublas.CUBLAS_COMPUTE_32F(),
+                  Cublas.CUBLAS_GEMM_DEFAULT()))
           .isZero();
       assertThat(
               Cublas.cublasGemmBatchedEx(
-                  handle, 0, 0, m, n, k, one,
-                  MemorySegment.ofAddress(pointers.address()), type, m,
-                  MemorySegment.ofAddress(pointers.address() + 8L * batch), type, k, zero,
-                  MemorySegment.ofAddress(pointers.address() + 16L * batch), Cublas.CUDA_R_32F(), m,
-                  batch, Cublas.CUBLAS_COMPUTE_32F(), Cublas.CUBLAS_GEMM_DEFAULT()))
+                  handle,
+                  0,
+                  0,
+                  m,
+                  n,
+                  k,
+                  one,
+                  MemorySegment.ofAddress(pointers.address()),
+                  type,
+                  m,
+                  MemorySegment.ofAddress(pointers.address() + 8L * batch),
+                  type,
+                  k,
+                  zero,
+                  MemorySegment.ofAddress(pointers.address() + 16L * batch),
+                  Cublas.CUDA_R_32F(),
+                  m,
+                  batch,
+                  Cublas.CUBLAS_COMPUTE_32F(),
+                  Cublas.CUBLAS_GEMM_DEFAULT()))
           .isZero();
       float[] result = DeviceArrays.download(strided, ElementFormat.F32);
       assertThat(DeviceArrays.download(pointed, ElementFormat.F32)).isEqualTo(result);
@@ -343,7 +433,9 @@ class CublasGemmTest {
         DeviceBuffer workspace = DeviceBuffer.allocate(context, "workspace", 1 << 16);
         DeviceBuffer a =
             DeviceArrays.upload(
-                context, DeviceArrays.random(random, 64 * 512, ElementFormat.BF16), ElementFormat.BF16);
+                context,
+                DeviceArrays.random(random, 64 * 512, ElementFormat.BF16),
+                ElementFormat.BF16);
         DeviceBuffer b =
             DeviceArrays.upload(
                 context,

@@ -101,9 +101,7 @@ class CublasLtTest {
       for (int t = 0; t < TOKENS; t++) {
         for (int o = 0; o < OUT; o++) {
           double expected =
-              dot(tokens, t, weights, o)
-                  * scalesA[perRow ? t : 0]
-                  * scalesB[perRow ? o : 0];
+              dot(tokens, t, weights, o) * scalesA[perRow ? t : 0] * scalesB[perRow ? o : 0];
           assertThat((double) result[t * OUT + o])
               .as("seed %d, token %d, feature %d", SEED, t, o)
               .isCloseTo(expected, within(Math.abs(expected) * 0x1p-8 + 1e-6));
@@ -118,7 +116,8 @@ class CublasLtTest {
     LtMatmul matmul = new LtMatmul(gemm, false, LtMatmul.Scaling.NONE);
     try (DeviceBuffer workspace = DeviceBuffer.allocate(context, "workspace", 1 << 16);
         CublasLt lt = CublasLt.create(context, workspace)) {
-      var operands = LtMatmul.Operands.of(workspace.address(), workspace.address(), workspace.address());
+      var operands =
+          LtMatmul.Operands.of(workspace.address(), workspace.address(), workspace.address());
       assertThatThrownBy(() -> lt.prepare(matmul, operands)).hasMessageContaining("8.0");
       assertThat(standIn.lastFault()).contains("FP8 needs compute capability 8.9");
     }

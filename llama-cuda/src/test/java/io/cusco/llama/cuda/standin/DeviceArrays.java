@@ -50,8 +50,7 @@ final class DeviceArrays {
       case F16 -> host.setAtIndex(ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(value));
       case BF16 -> host.setAtIndex(ValueLayout.JAVA_SHORT, i, ElementFormat.toBfloat16(value));
       case E4M3 -> host.set(ValueLayout.JAVA_BYTE, i, toE4m3(value));
-      case E5M2 ->
-          host.set(ValueLayout.JAVA_BYTE, i, (byte) (Float.floatToFloat16(value) >> 8));
+      case E5M2 -> host.set(ValueLayout.JAVA_BYTE, i, (byte) (Float.floatToFloat16(value) >> 8));
     }
   }
 
@@ -76,8 +75,7 @@ final class DeviceArrays {
             switch (format) {
               case F32 -> host.getAtIndex(ValueLayout.JAVA_FLOAT, i);
               case F16 -> Float.float16ToFloat(host.getAtIndex(ValueLayout.JAVA_SHORT, i));
-              case BF16 ->
-                  Float.intBitsToFloat(host.getAtIndex(ValueLayout.JAVA_SHORT, i) << 16);
+              case BF16 -> Float.intBitsToFloat(host.getAtIndex(ValueLayout.JAVA_SHORT, i) << 16);
               case E4M3, E5M2 -> throw new AssertionError("no FP8 output");
             };
       }

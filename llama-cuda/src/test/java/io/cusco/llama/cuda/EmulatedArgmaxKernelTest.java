@@ -1,0 +1,13 @@
+package io.cusco.llama.cuda;
+
+import io.cusco.llama.cuda.KernelModules.Family;
+import io.cusco.llama.cuda.standin.EmulatedGpu;
+import org.junit.jupiter.api.AfterAll;
+
+@EmulatedGpu
+class EmulatedArgmaxKernelTest extends AbstractArgmaxKernelTest {
+  @AfterAll
+  void nearlyAllInstructionsRan() {
+    KernelCoverage.require(this, Family.ARGMAX);
+  }
+}
