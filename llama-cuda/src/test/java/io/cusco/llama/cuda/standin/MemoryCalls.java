@@ -153,10 +153,4 @@ final class MemoryCalls {
     standIn.gpu().pinned().unregister(pointer);
     return 0;
   }
-
-  int cuMemHostGetDevicePointer_v2(MemorySegment devicePointer, MemorySegment pointer, int flags) {
-    throw new StandInFault(
-        CUDA_ERROR_NOT_SUPPORTED,
-        "emulated kernels cannot reach host memory: copy it to the device");
-  }
 }

@@ -84,7 +84,7 @@ final class StandInSymbols implements SymbolLookup {
               .asType(function.type());
       return Linker.nativeLinker().upcallStub(stub, descriptor, Arena.global());
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError(method.toString(), e);
+      throw new LinkageError(method.toString(), e);
     }
   }
 
@@ -94,9 +94,9 @@ final class StandInSymbols implements SymbolLookup {
     try {
       return (FunctionDescriptor) bindings.getMethod(name + "$descriptor").invoke(null);
     } catch (NoSuchMethodException e) {
-      throw new AssertionError("the stand-in has " + name + ", " + bindings + " has not", e);
+      throw new LinkageError("the stand-in has " + name + ", " + bindings + " has not", e);
     } catch (IllegalAccessException | InvocationTargetException e) {
-      throw new AssertionError(name, e);
+      throw new LinkageError(name, e);
     }
   }
 }
