@@ -15,6 +15,7 @@ import io.cusco.llama.cuda.driver.Gemm;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -386,6 +387,55 @@ class CublasGemmTest {
         expected += (double) a[(batch - 1) * m * k + p * m] * b[(batch - 1) * k * n + p];
       }
       assertThat((double) result[(batch - 1) * m * n]).isCloseTo(expected, within(1e-5));
+      assertThat(Cublas.cublasDestroy_v2(handle)).isZero();
+    }
+  }
+
+  @Test
+  void headsSideBySideAreABatchAndOverlappingResultsAreNot(CudaContext context) {
+    int heads = 3;
+    int headDim = 4;
+    int tokens = 5;
+    float[] ones = new float[heads * headDim * tokens];
+    Arrays.fill(ones, 1);
+    try (Arena arena = Arena.ofConfined();
+        DeviceBuffer a = DeviceArrays.upload(context, ones, ElementFormat.F32);
+        DeviceBuffer c = DeviceBuffer.allocate(context, "heads", 4L * ones.length)) {
+      MemorySegment handle = handle(arena);
+      MemorySegment one = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 1f);
+      MemorySegment zero = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 0f);
+      MemorySegment in = MemorySegment.ofAddress(a.address());
+      MemorySegment result = MemorySegment.ofAddress(c.address());
+      int type = Cublas.CUDA_R_32F();
+      for (int stride : new int[] {headDim, headDim - 1}) {
+        int status =
+            Cublas.cublasGemmStridedBatchedEx(
+                handle,
+                0,
+                0,
+                headDim,
+                tokens,
+                1,
+                one,
+                in,
+                type,
+                headDim,
+                0,
+                in,
+                type,
+                1,
+                0,
+                zero,
+                result,
+                type,
+                heads * headDim,
+                stride,
+                heads,
+                Cublas.CUBLAS_COMPUTE_32F(),
+                -1);
+        assertThat(status).isEqualTo(stride == headDim ? 0 : INVALID_VALUE);
+      }
+      assertThat(DeviceArrays.download(c, ElementFormat.F32)).containsOnly(1f);
       assertThat(Cublas.cublasDestroy_v2(handle)).isZero();
     }
   }

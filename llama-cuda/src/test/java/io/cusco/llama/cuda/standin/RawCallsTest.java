@@ -232,6 +232,8 @@ class RawCallsTest {
     ok(CudaDriver.cuMemcpyDtoD_v2(x, x + 64, 4));
     assertThat(firstValue()).isEqualTo(16);
     fails(CudaDriver.cuMemsetD32_v2(x + 2, 0, 1), CuResult.CUDA_ERROR_INVALID_VALUE);
+    ok(CudaDriver.cuMemsetD8_v2(0, (byte) 0, 0));
+    ok(CudaDriver.cuMemcpyHtoD_v2(0, NULL, 0));
   }
 
   @Test
