@@ -70,19 +70,13 @@ final class CalibrationWarpForms {
 
   private static void addReductions(List<CalibrationForm> forms) {
     for (String operation :
-        new String[] {
-          "add.s32", "min.s32", "max.s32", "add.u32", "min.u32", "max.u32", "and.b32", "or.b32",
-          "xor.b32"
-        }) {
-      String opcode = "redux.sync." + operation;
-      forms.add(
-          new CalibrationForm(
-              opcode,
-              List.of(Cell.B32),
-              List.of(Cell.B32),
-              opcode + " %r0, %i0, " + FULL + ";",
-              0));
+        new String[] {"add.s32", "min.s32", "max.s32", "add.u32", "min.u32", "max.u32", "xor.b32"}) {
+      addReduction(forms, operation, "mov.u32 %t0, %i0;");
     }
+    // Of 32 random words nothing is left: all lanes but one give the neutral word.
+    String oneLane = "mov.u32 %t1, %ctaid.x;\nsetp.eq.u32 %p, %t1, %lane;\nselp.b32 %t0, %i0, ";
+    addReduction(forms, "and.b32", oneLane + "-1, %p;");
+    addReduction(forms, "or.b32", oneLane + "0, %p;");
     // Few values, so that lanes match.
     forms.add(
         new CalibrationForm(
@@ -105,6 +99,18 @@ final class CalibrationWarpForms {
             selp.u32 %%r1, 1, 0, %%p;
             """
                 .formatted(FULL),
+            0));
+  }
+
+  private static void addReduction(
+      List<CalibrationForm> forms, String operation, String operand) {
+    String opcode = "redux.sync." + operation;
+    forms.add(
+        new CalibrationForm(
+            opcode,
+            List.of(Cell.B32),
+            List.of(Cell.B32),
+            operand + "\n" + opcode + " %r0, %t0, " + FULL + ";",
             0));
   }
 
@@ -201,7 +207,7 @@ final class CalibrationWarpForms {
             """
             shl.b32 %%t0, %%lane, 4;
             add.s32 %%t0, %%smem, %%t0;
-            mov.u64 %%u1, 0;
+            mov.u64 %%u1, -1;
             st.shared.v2.u64 [%%t0], {%%u1, %%u1};
             %s [%%t0], [%%rows], %s;
             cp.async.commit_group;
