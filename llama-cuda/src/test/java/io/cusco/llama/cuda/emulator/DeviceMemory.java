@@ -214,8 +214,8 @@ public final class DeviceMemory {
       long past = address + numBytes - region.base() - region.numBytes();
       where = "it ends %d bytes past the end of ".formatted(past) + name(region);
     }
-    Map.Entry<Long, MemoryRegion> above = live.ceilingEntry(address);
-    if (above != null && above.getKey() - address < GAP / 2) {
+    Map.Entry<Long, MemoryRegion> above = live.higherEntry(address);
+    if (find(address) == null && above != null && above.getKey() - address < GAP / 2) {
       where = "%d bytes before ".formatted(above.getKey() - address) + name(above.getValue());
     }
     return new DeviceFault(
