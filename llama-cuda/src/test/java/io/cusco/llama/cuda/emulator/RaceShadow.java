@@ -117,11 +117,13 @@ final class RaceShadow {
         && ((different & THREAD_MASK) != 0 || (earlier & MANY_LANES) != 0);
   }
 
-  /// The stamp for a byte read before and read again.
+  /// The stamp for a byte read before and read again. It counts as atomic only if every read since
+  /// the last barrier was.
   private static long merge(long earlier, long now) {
     long different = earlier ^ now;
+    long plain = ~ATOMIC | earlier;
     if (different >>> BLOCK_SHIFT != 0) {
-      return now | MANY_BLOCKS;
+      return (now & plain) | MANY_BLOCKS;
     }
     long kept = earlier & MANY_BLOCKS;
     if (different >>> EPOCH_SHIFT != 0) {
@@ -129,12 +131,13 @@ final class RaceShadow {
     }
     kept |= earlier & MANY_WARPS;
     if ((different & THREAD_MASK) >>> 5 != 0) {
-      return now | kept | MANY_WARPS;
+      return (now & plain) | kept | MANY_WARPS;
     }
     if (different >>> WARP_EPOCH_SHIFT != 0) {
-      return now | kept;
+      return (now & plain) | kept;
     }
     kept |= earlier & MANY_LANES;
-    return (different & THREAD_MASK) != 0 ? now | kept | MANY_LANES : now | kept;
+    boolean sameLane = (different & THREAD_MASK) == 0;
+    return (now & plain) | kept | (sameLane ? 0 : MANY_LANES);
   }
 }
