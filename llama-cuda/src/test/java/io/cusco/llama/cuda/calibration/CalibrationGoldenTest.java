@@ -44,11 +44,10 @@ class CalibrationGoldenTest {
     put(golden, 3, 1f);
     put(actual, 3, Math.nextUp(Math.nextUp(1f)));
     assertThat(CalibrationComparison.of(form, golden, actual))
-        .satisfies(
-            result -> {
-              assertThat(result.problem()).isEmpty();
-              assertThat(result.worstUlps()).isEqualTo(2);
-            });
+        .satisfies(result -> {
+          assertThat(result.problem()).isEmpty();
+          assertThat(result.worstUlps()).isEqualTo(2);
+        });
     put(actual, 3, Math.nextDown(Math.nextDown(Math.nextDown(1f))));
     assertThat(CalibrationComparison.of(form, golden, actual).problem()).isPresent();
   }

@@ -70,7 +70,9 @@ final class CalibrationWarpForms {
 
   private static void addReductions(List<CalibrationForm> forms) {
     for (String operation :
-        new String[] {"add.s32", "min.s32", "max.s32", "add.u32", "min.u32", "max.u32", "xor.b32"}) {
+        new String[] {
+          "add.s32", "min.s32", "max.s32", "add.u32", "min.u32", "max.u32", "xor.b32"
+        }) {
       addReduction(forms, operation, "mov.u32 %t0, %i0;");
     }
     // Of 32 random words nothing is left: all lanes but one give the neutral word.
@@ -102,8 +104,7 @@ final class CalibrationWarpForms {
             0));
   }
 
-  private static void addReduction(
-      List<CalibrationForm> forms, String operation, String operand) {
+  private static void addReduction(List<CalibrationForm> forms, String operation, String operand) {
     String opcode = "redux.sync." + operation;
     forms.add(
         new CalibrationForm(
