@@ -57,15 +57,27 @@ final class RaceShadow {
   }
 
   /// Records a read of up to 16 aligned bytes; returns what it conflicts with, null for nothing.
+  ///
+  /// The bytes of a value mostly have the same stamps, so each distinct one is looked at once.
   Conflict read(int offset, int length, long stamp, int generation, BlockOrder order) {
     refresh(offset, generation);
+    long orderedWriter = 0;
+    long mergedReader = stamp;
+    long merged = stamp;
     for (int i = offset; i < offset + length; i++) {
       long writer = writers[i];
-      if (writer != 0 && conflict(writer, stamp, order)) {
-        return new Conflict(i, writer, true);
+      if (writer != orderedWriter) {
+        if (writer != 0 && conflict(writer, stamp, order)) {
+          return new Conflict(i, writer, true);
+        }
+        orderedWriter = writer;
       }
       long reader = readers[i];
-      readers[i] = reader == 0 || reader == stamp ? stamp : merge(reader, stamp);
+      if (reader != mergedReader) {
+        merged = reader == 0 ? stamp : merge(reader, stamp);
+        mergedReader = reader;
+      }
+      readers[i] = merged;
     }
     return null;
   }
@@ -73,14 +85,22 @@ final class RaceShadow {
   /// Records a write of up to 16 aligned bytes; returns what it conflicts with, null for nothing.
   Conflict write(int offset, int length, long stamp, int generation, BlockOrder order) {
     refresh(offset, generation);
+    long orderedWriter = 0;
+    long orderedReader = 0;
     for (int i = offset; i < offset + length; i++) {
       long writer = writers[i];
-      if (writer != 0 && conflict(writer, stamp, order)) {
-        return new Conflict(i, writer, true);
+      if (writer != orderedWriter) {
+        if (writer != 0 && conflict(writer, stamp, order)) {
+          return new Conflict(i, writer, true);
+        }
+        orderedWriter = writer;
       }
       long reader = readers[i];
-      if (reader != 0 && conflict(reader, stamp, order)) {
-        return new Conflict(i, reader, false);
+      if (reader != orderedReader) {
+        if (reader != 0 && conflict(reader, stamp, order)) {
+          return new Conflict(i, reader, false);
+        }
+        orderedReader = reader;
       }
       writers[i] = stamp;
     }
