@@ -253,6 +253,19 @@ class RawCallsTest {
   }
 
   @Test
+  void pinnedMemoryIsFreedOnceAndNotUsedAfterwards() {
+    ok(CudaDriver.cuMemHostAlloc(out, NUM_BYTES, 0));
+    MemorySegment pinned = pointer();
+    ok(CudaDriver.cuMemcpyHtoDAsync_v2(x, pinned, NUM_BYTES, NULL));
+    ok(CudaDriver.cuMemFreeHost(pinned));
+    fails(CudaDriver.cuMemFreeHost(pinned), CuResult.CUDA_ERROR_INVALID_VALUE);
+    fails(
+        CudaDriver.cuMemcpyHtoDAsync_v2(x, pinned, NUM_BYTES, NULL),
+        CuResult.CUDA_ERROR_INVALID_VALUE);
+    assertThat(firstValue()).as("what new pinned memory holds").isEqualTo(-1);
+  }
+
+  @Test
   void thePoolKeepsItsThreshold() {
     ok(CudaDriver.cuDeviceGetDefaultMemPool(out, 0));
     MemorySegment pool = pointer();
