@@ -120,11 +120,17 @@ final class CopyCalls {
         "a copy of pageable host memory is captured: the graph would use it at every replay; pin it");
   }
 
-  private static MemorySegment hostRange(MemorySegment pointer, long numBytes) {
+  private MemorySegment hostRange(MemorySegment pointer, long numBytes) {
     StandInFault.require(numBytes >= 0, CUDA_ERROR_INVALID_VALUE, "%s bytes", numBytes);
-    return numBytes == 0
-        ? MemorySegment.NULL
-        : HostMemory.at(pointer, numBytes, "the host pointer");
+    if (numBytes == 0) {
+      return MemorySegment.NULL;
+    }
+    StandInFault.require(
+        !standIn.gpu().pinned().wasFreed(pointer.address()),
+        CUDA_ERROR_INVALID_VALUE,
+        "the host memory at 0x%x was pinned and has been freed",
+        pointer.address());
+    return HostMemory.at(pointer, numBytes, "the host pointer");
   }
 
   private Work toDevice(long device, MemorySegment host, long numBytes) {

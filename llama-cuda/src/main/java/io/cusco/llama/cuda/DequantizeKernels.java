@@ -1,0 +1,63 @@
+package io.cusco.llama.cuda;
+
+import static io.cusco.llama.cuda.driver.ParameterType.INT;
+import static io.cusco.llama.cuda.driver.ParameterType.POINTER;
+
+import io.cusco.llama.checkpoint.DType;
+import io.cusco.llama.cuda.KernelModules.Family;
+import io.cusco.llama.cuda.driver.CudaStream;
+import java.util.EnumMap;
+import java.util.EnumSet;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/// Widens GGUF's blocks on the device, bit for bit as [io.cusco.llama.checkpoint.BlockFormats]
+/// does, bfloat16 rounded to the nearest. Used on the context's thread.
+final class DequantizeKernels {
+  /// The formats there are kernels for.
+  static final Set<DType> FORMATS = EnumSet.of(DType.Q8_0, DType.Q4_0, DType.Q4_K, DType.Q6_K);
+
+  private static final int THREADS = 256;
+
+  /// Values that one block widens; `TILE_VALUES` in dequantize.cu.
+  private static final int TILE = THREADS * 8;
+
+  private final ActivationType target;
+  private final Map<DType, KernelLaunch> kernels = new EnumMap<>(DType.class);
+
+  /// @param modules must outlive these kernels
+  /// @param target what to widen to
+  /// @throws IllegalArgumentException for [ActivationType#F16], whose range block formats exceed
+  DequantizeKernels(KernelModules modules, ActivationType target) {
+    if (target == ActivationType.F16) {
+      throw new IllegalArgumentException(
+          "blocks are widened to BF16 or F32, not to F16: a block's scale may exceed its range");
+    }
+    this.target = target;
+    for (DType format : FORMATS) {
+      String name =
+          "dequantize_%s_%s".formatted(format.name().toLowerCase(Locale.ROOT), target.suffix());
+      kernels.put(
+          format, modules.kernel(Family.DEQUANTIZE, name, POINTER, POINTER, INT).block(THREADS, 1));
+    }
+  }
+
+  /// Queues the widening of `numValues` values.
+  ///
+  /// @param format one of [#FORMATS]
+  /// @param blocks device address of the first block, a multiple of 16
+  /// @param out device address, a multiple of 16, of `numValues` values of the target type
+  /// @throws IllegalArgumentException for another format, or a number of values that is no whole
+  ///   number of blocks
+  void dequantize(CudaStream stream, DType format, long blocks, long out, long numValues) {
+    KernelLaunch kernel = kernels.get(format);
+    if (kernel == null) {
+      throw new IllegalArgumentException(
+          "no kernel widens %s to %s; there are %s".formatted(format, target, FORMATS));
+    }
+    format.numBytes(numValues); // refuses counts that are no whole number of blocks
+    kernel.rows(0, blocks).rows(1, out).set(2, Math.toIntExact(numValues / format.blockSize()));
+    kernel.launch(stream, Math.toIntExact(Math.ceilDiv(numValues, TILE)));
+  }
+}

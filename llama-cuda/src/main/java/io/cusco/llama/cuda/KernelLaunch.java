@@ -1,0 +1,76 @@
+package io.cusco.llama.cuda;
+
+import io.cusco.llama.cuda.driver.CudaFunction;
+import io.cusco.llama.cuda.driver.CudaStream;
+import io.cusco.llama.cuda.driver.LaunchParameters;
+import io.cusco.llama.cuda.driver.LaunchShape;
+
+/// A kernel with one block of arguments and the shape of its last launch, so that launches of the
+/// same shape, a step's layers say, allocate nothing. Not thread-safe.
+final class KernelLaunch {
+  /// What 16-byte accesses need of every row-major operand.
+  private static final int ALIGNMENT = 16;
+
+  private final CudaFunction function;
+  private final LaunchParameters parameters;
+  private int blockX;
+  private int blockY;
+  private int gridY = 1;
+  private LaunchShape shape;
+
+  KernelLaunch(CudaFunction function) {
+    this.function = function;
+    parameters = function.newParameters();
+  }
+
+  /// Threads of a block in every launch from now on.
+  KernelLaunch block(int x, int y) {
+    blockX = x;
+    blockY = y;
+    return this;
+  }
+
+  /// Blocks beside each other in every launch from now on; 1 if not set.
+  KernelLaunch gridY(int blocks) {
+    gridY = blocks;
+    return this;
+  }
+
+  /// The address of rows or blocks that are read and written 16 bytes at a time.
+  KernelLaunch rows(int index, long address) {
+    if (address % ALIGNMENT != 0) {
+      throw new IllegalArgumentException(
+          "kernel %s: argument %d is at 0x%x, which is no multiple of %d; start rows at a buffer's start"
+              .formatted(function.name(), index, address, ALIGNMENT));
+    }
+    parameters.setPointer(index, address);
+    return this;
+  }
+
+  /// The address of an array of ints.
+  KernelLaunch ints(int index, long address) {
+    parameters.setPointer(index, address);
+    return this;
+  }
+
+  KernelLaunch set(int index, int value) {
+    parameters.setInt(index, value);
+    return this;
+  }
+
+  KernelLaunch set(int index, float value) {
+    parameters.setFloat(index, value);
+    return this;
+  }
+
+  /// Queues `gridX * gridY` blocks; none if `gridX` is 0.
+  void launch(CudaStream stream, int gridX) {
+    if (gridX == 0) {
+      return;
+    }
+    if (shape == null || shape.gridX() != gridX) {
+      shape = new LaunchShape(gridX, gridY, 1, blockX, blockY, 1, 0);
+    }
+    function.launch(stream, shape, parameters);
+  }
+}

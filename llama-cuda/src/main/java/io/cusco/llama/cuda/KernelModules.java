@@ -1,0 +1,78 @@
+package io.cusco.llama.cuda;
+
+import io.cusco.llama.cuda.driver.CudaContext;
+import io.cusco.llama.cuda.driver.CudaModule;
+import io.cusco.llama.cuda.driver.ParameterType;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.EnumMap;
+import java.util.Locale;
+import java.util.Map;
+
+/// The PTX of all kernels, loaded into one context: once, for any number of models. Used on the
+/// context's thread; closed after the [CudaKernels] made from it.
+final class KernelModules implements AutoCloseable {
+
+  /// One PTX file each, next to this class; made by `scripts/build-ptx` from `src/main/cuda`.
+  enum Family {
+    ADD_BIAS,
+    ARGMAX,
+    DEQUANTIZE,
+    EMBED_GATHER,
+    RMS_NORM,
+    ROPE_AND_STORE_KV,
+    SILU_MUL;
+
+    String fileName() {
+      return name().toLowerCase(Locale.ROOT) + ".ptx";
+    }
+  }
+
+  private final Map<Family, CudaModule> modules;
+
+  private KernelModules(Map<Family, CudaModule> modules) {
+    this.modules = modules;
+  }
+
+  /// Lets the driver translate every family for its device; drivers keep the result for later runs.
+  ///
+  /// @throws io.cusco.llama.cuda.driver.CudaException if the driver refuses one
+  static KernelModules load(CudaContext context) {
+    KernelModules loaded = new KernelModules(new EnumMap<>(Family.class));
+    try {
+      for (Family family : Family.values()) {
+        loaded.modules.put(family, CudaModule.load(context, family.fileName(), ptx(family)));
+      }
+      return loaded;
+    } catch (RuntimeException | Error e) {
+      loaded.close();
+      throw e;
+    }
+  }
+
+  /// The PTX text of a family.
+  static String ptx(Family family) {
+    try (InputStream in = KernelModules.class.getResourceAsStream(family.fileName())) {
+      if (in == null) {
+        throw new IllegalStateException(
+            "%s is not beside %s: run scripts/build-ptx and build again"
+                .formatted(family.fileName(), KernelModules.class.getName()));
+      }
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(family.fileName(), e);
+    }
+  }
+
+  /// A kernel to be launched with arguments of these types, which are compared with the PTX's.
+  KernelLaunch kernel(Family family, String kernel, ParameterType... parameters) {
+    return new KernelLaunch(modules.get(family).function(kernel, parameters));
+  }
+
+  @Override
+  public void close() {
+    modules.values().forEach(CudaModule::close);
+  }
+}
