@@ -1,0 +1,86 @@
+package io.cusco.llama.cuda.gpucheck;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/// Runs the `gpu` tests once more, in a JVM under NVIDIA's compute-sanitizer, where it is installed
+/// and the machine lets it watch the GPU.
+final class Sanitizer {
+  private static final int ERROR_EXIT_CODE = 99;
+  private static final int MAX_LINES = 400;
+
+  private Sanitizer() {}
+
+  /// @param outcome "clean", "errors", "not installed", or why it did not run to its end
+  record Outcome(String tool, String outcome) {}
+
+  /// @param tool memcheck, racecheck, initcheck or synccheck
+  static Outcome run(String tool, List<String> javaCommand, long seconds)
+      throws IOException, InterruptedException {
+    Optional<Path> program = find();
+    if (program.isEmpty()) {
+      return new Outcome(tool, "not installed");
+    }
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                program.get().toString(),
+                "--tool",
+                tool,
+                "--error-exitcode",
+                String.valueOf(ERROR_EXIT_CODE)));
+    command.addAll(javaCommand);
+    Path log = Files.createTempFile("compute-sanitizer", ".log");
+    try {
+      Process process =
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(log.toFile())
+              .start();
+      boolean ended = process.waitFor(seconds, TimeUnit.SECONDS);
+      if (!ended) {
+        process.descendants().forEach(ProcessHandle::destroyForcibly);
+        process.destroyForcibly().waitFor();
+      }
+      print(tool, log);
+      return new Outcome(tool, outcome(ended, process.exitValue(), seconds));
+    } finally {
+      Files.delete(log);
+    }
+  }
+
+  private static String outcome(boolean ended, int exit, long seconds) {
+    if (!ended) {
+      return "stopped after %d s".formatted(seconds);
+    }
+    return switch (exit) {
+      case 0 -> "clean";
+      case ERROR_EXIT_CODE -> "errors";
+      default -> "ended with exit code " + exit;
+    };
+  }
+
+  private static void print(String tool, Path log) throws IOException {
+    System.out.println("--- compute-sanitizer " + tool);
+    try (Stream<String> lines = Files.lines(log, StandardCharsets.ISO_8859_1)) {
+      lines.limit(MAX_LINES).forEach(System.out::println);
+    }
+  }
+
+  private static Optional<Path> find() {
+    String path = System.getenv().getOrDefault("PATH", "");
+    return Stream.concat(
+            Stream.of(path.split(java.io.File.pathSeparator)), Stream.of("/usr/local/cuda/bin"))
+        .filter(folder -> !folder.isEmpty())
+        .map(folder -> Path.of(folder, "compute-sanitizer"))
+        .filter(Files::isExecutable)
+        .findFirst();
+  }
+}
