@@ -16,7 +16,8 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-/// Records a GPU's answers to the calibration kernels in `target/calibration`. Committed to
+/// Records a GPU's answers to the calibration kernels in the folder that the system property
+/// `llama.calibration.record` names, by default `target/calibration`. Committed to
 /// `src/test/resources/io/cusco/llama/cuda/calibration`, they are what [EmulatedCalibrationTest]
 /// holds the emulator to from then on.
 @RealGpu
@@ -30,7 +31,9 @@ class GpuCalibrationTest {
       CalibrationGolden golden =
           new CalibrationGolden(
               context.device().name(), driver(), LocalDate.now(ZoneOffset.UTC).toString(), results);
-      Path folder = Files.createDirectories(Path.of("target/calibration"));
+      Path folder =
+          Files.createDirectories(
+              Path.of(System.getProperty("llama.calibration.record", "target/calibration")));
       String name = golden.device().replaceAll("[^A-Za-z0-9]+", "-");
       Path file = folder.resolve(name + ".golden.gz");
       try (OutputStream out = Files.newOutputStream(file)) {
