@@ -3,8 +3,8 @@
 //   rms_norm:      out = x * rsqrt(mean(x^2) + eps) * weight
 //   add_rms_norm:  residual += x;  out = residual * rsqrt(mean(residual^2) + eps) * weight
 //
-// x, residual, out [grid.x][hiddenSize]; weight [hiddenSize] f32. The sum that is normalised is the one
-// that is stored, rounding included. out overlaps neither x nor residual.
+// Rows are [grid.x][hiddenSize]: x of rms_norm and residual f32, x of add_rms_norm and out of the activation
+// type; weight [hiddenSize] f32. out overlaps neither x nor residual.
 //
 // Grid: x = token. Block: a whole number of warps, chosen from hiddenSize alone. A row is summed in an order
 // that depends on the block size and on nothing else, so a token's result does not depend on its batch.
@@ -42,12 +42,12 @@ __device__ __forceinline__ float inverse_rms(float sum_of_squares, int hidden_si
   return 1.0f / sqrtf(block_sum(sum_of_squares) / static_cast<float>(hidden_size) + eps);
 }
 
-template <typename T, bool ADD>
-__device__ __forceinline__ void norm_in_registers(const T *__restrict__ x, T *__restrict__ residual,
+template <typename X, typename T, bool ADD>
+__device__ __forceinline__ void norm_in_registers(const X *__restrict__ x, float *__restrict__ residual,
                                                   const float *__restrict__ weight, T *__restrict__ out,
                                                   int hidden_size, float eps) {
-  Packed<T> loaded[ROW_VECTORS];
-  Packed<T> before[ROW_VECTORS];
+  Packed<X> loaded[ROW_VECTORS];
+  Packed<float> before[ROW_VECTORS];
   Packed<float> scale[ROW_VECTORS];
   // All loads before the first use of any, the weights too: their latencies overlap.
 #pragma unroll
@@ -72,7 +72,7 @@ __device__ __forceinline__ void norm_in_registers(const T *__restrict__ x, T *__
         float addend[VECTOR];
         unpack(before[v], addend);
         for (int i = 0; i < VECTOR; i++) {
-          row[v][i] = to_float(round_to<T>(row[v][i] + addend[i]));
+          row[v][i] += addend[i];
         }
         store_vector(residual + at, row[v]);
       }
@@ -97,46 +97,45 @@ __device__ __forceinline__ void norm_in_registers(const T *__restrict__ x, T *__
 }
 
 // Any length; each thread reads back what it wrote itself.
-template <typename T, bool ADD>
-__device__ __forceinline__ void norm_by_element(const T *x, T *residual, const float *__restrict__ weight, T *out,
+template <typename X, typename T, bool ADD>
+__device__ __forceinline__ void norm_by_element(const X *x, float *residual, const float *__restrict__ weight, T *out,
                                                 int hidden_size, float eps) {
   float sum_of_squares = 0.0f;
 #pragma unroll 1
   for (int i = threadIdx.x; i < hidden_size; i += blockDim.x) {
     float value = to_float(x[i]);
     if (ADD) {
-      const T sum = round_to<T>(value + to_float(residual[i]));
-      residual[i] = sum;
-      value = to_float(sum);
+      value += residual[i];
+      residual[i] = value;
     }
     sum_of_squares = fmaf(value, value, sum_of_squares);
   }
   const float inverse = inverse_rms(sum_of_squares, hidden_size, eps);
-  const T *row = ADD ? residual : x;
 #pragma unroll 1
   for (int i = threadIdx.x; i < hidden_size; i += blockDim.x) {
-    out[i] = round_to<T>(to_float(row[i]) * inverse * weight[i]);
+    const float value = ADD ? residual[i] : to_float(x[i]);
+    out[i] = round_to<T>(value * inverse * weight[i]);
   }
 }
 
-template <typename T, bool ADD>
-__device__ __forceinline__ void norm_row(const T *x, T *residual, const float *weight, T *out, int hidden_size,
+template <typename X, typename T, bool ADD>
+__device__ __forceinline__ void norm_row(const X *x, float *residual, const float *weight, T *out, int hidden_size,
                                          float eps) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * hidden_size;
   if (hidden_size % VECTOR == 0 && hidden_size <= ROW_VECTORS * VECTOR * static_cast<int>(blockDim.x)) {
-    norm_in_registers<T, ADD>(x + row, residual + row, weight, out + row, hidden_size, eps);
+    norm_in_registers<X, T, ADD>(x + row, residual + row, weight, out + row, hidden_size, eps);
   } else {
-    norm_by_element<T, ADD>(x + row, residual + row, weight, out + row, hidden_size, eps);
+    norm_by_element<X, T, ADD>(x + row, residual + row, weight, out + row, hidden_size, eps);
   }
 }
 
 #define KERNEL(NAME, T)                                                                                      \
   extern "C" __global__ void __launch_bounds__(1024) rms_norm_##NAME(                                        \
-      const T *x, const float *weight, T *out, int hidden_size, float eps) {                                 \
-    norm_row<T, false>(x, nullptr, weight, out, hidden_size, eps);                                           \
+      const float *x, const float *weight, T *out, int hidden_size, float eps) {                             \
+    norm_row<float, T, false>(x, nullptr, weight, out, hidden_size, eps);                                           \
   }                                                                                                          \
   extern "C" __global__ void __launch_bounds__(1024) add_rms_norm_##NAME(                                    \
-      const T *x, T *residual, const float *weight, T *out, int hidden_size, float eps) {                    \
-    norm_row<T, true>(x, residual, weight, out, hidden_size, eps);                                           \
+      const T *x, float *residual, const float *weight, T *out, int hidden_size, float eps) {                \
+    norm_row<T, T, true>(x, residual, weight, out, hidden_size, eps);                                           \
   }
 FOR_EACH_ACTIVATION_TYPE(KERNEL)

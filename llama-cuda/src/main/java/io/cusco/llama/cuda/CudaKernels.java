@@ -27,9 +27,6 @@ final class CudaKernels {
   /// Elements that a thread moves at once; `VECTOR` in values.cuh.
   private static final int VECTOR = 8;
 
-  /// Bytes of one access.
-  private static final int UNIT_BYTES = 16;
-
   /// Threads of the kernels whose grid covers a row in runs (silu_mul.cu, add_bias.cu).
   private static final int RUN_THREADS = 256;
 
@@ -55,7 +52,7 @@ final class CudaKernels {
   private final KernelLaunch addRmsNorm;
   private final KernelLaunch addQkvBias;
   private final KernelLaunch addGateUpBias;
-  private final KernelLaunch addHiddenBias;
+  private final KernelLaunch addResidualBias;
   private final KernelLaunch ropeAndStoreKv;
   private final KernelLaunch siluMul;
   private final KernelLaunch argmaxPartials;
@@ -75,7 +72,7 @@ final class CudaKernels {
     argmaxRuns = Math.ceilDiv(config.vocabSize(), ARGMAX_RUN);
     String suffix = "_" + type.suffix();
     embedGather = gatherKernel(modules, type, config.hiddenSize()).set(4, config.vocabSize());
-    gatherRows = gatherKernel(modules, type, config.hiddenSize());
+    gatherRows = gatherKernel(modules, ActivationType.F32, config.hiddenSize());
     rmsNorm =
         modules
             .kernel(Family.RMS_NORM, "rms_norm" + suffix, POINTER, POINTER, POINTER, INT, FLOAT)
@@ -98,7 +95,7 @@ final class CudaKernels {
             .set(5, config.rmsNormEps());
     addQkvBias = biasKernel(modules, suffix, config.queryWidth() + 2 * config.keyValueWidth());
     addGateUpBias = biasKernel(modules, suffix, 2 * config.intermediateSize());
-    addHiddenBias = biasKernel(modules, suffix, config.hiddenSize());
+    addResidualBias = biasKernel(modules, "_" + ActivationType.F32.suffix(), config.hiddenSize());
     ropeAndStoreKv = ropeKernel(modules, suffix, config, layout, kvCache);
     siluMul =
         modules
@@ -157,10 +154,9 @@ final class CudaKernels {
         .set(10, kvCache.blockSize());
   }
 
-  /// One thread per 16 bytes, or per element of a row that is no multiple of them.
+  /// One thread per vector, or per element of a row that is no multiple of them.
   private static KernelLaunch gatherKernel(KernelModules modules, ActivationType type, int width) {
-    int perUnit = UNIT_BYTES / type.numBytes();
-    int units = width % perUnit == 0 ? width / perUnit : width;
+    int units = width % VECTOR == 0 ? width / VECTOR : width;
     return modules
         .kernel(
             Family.EMBED_GATHER,
@@ -195,7 +191,7 @@ final class CudaKernels {
   ///
   /// @param table `[vocabSize, hiddenSize]` T
   /// @param tokenIds `[numTokens]`
-  /// @param out `[numTokens, hiddenSize]` T
+  /// @param out `[numTokens, hiddenSize]` float32, the residual stream
   void embedGather(CudaStream stream, long table, long tokenIds, long out, int numTokens) {
     embedGather.rows(0, table).ints(1, tokenIds).rows(2, out);
     embedGather.launch(stream, numTokens);
@@ -203,9 +199,9 @@ final class CudaKernels {
 
   /// `out[i] = rows[indices[i]]`: the rows whose logits are wanted, before the final norm.
   ///
-  /// @param rows `[numRows, hiddenSize]` T
+  /// @param rows `[numRows, hiddenSize]` float32, the residual stream
   /// @param indices `[numIndices]`
-  /// @param out `[numIndices, hiddenSize]` T
+  /// @param out `[numIndices, hiddenSize]` float32
   void gatherRows(
       CudaStream stream, long rows, int numRows, long indices, long out, int numIndices) {
     gatherRows.rows(0, rows).ints(1, indices).rows(2, out).set(4, numRows);
@@ -214,7 +210,7 @@ final class CudaKernels {
 
   /// `out = x * rsqrt(mean(x^2) + rmsNormEps) * weight`, row by row.
   ///
-  /// @param x `[numTokens, hiddenSize]` T
+  /// @param x `[numTokens, hiddenSize]` float32, the residual stream
   /// @param weight `[hiddenSize]` float32
   /// @param out `[numTokens, hiddenSize]` T
   void rmsNorm(CudaStream stream, long x, long weight, long out, int numTokens) {
@@ -222,10 +218,10 @@ final class CudaKernels {
     rmsNorm.launch(stream, numTokens);
   }
 
-  /// `residual += x`, then [#rmsNorm] of the rounded sum.
+  /// `residual += x`, then [#rmsNorm] of the sum.
   ///
   /// @param x `[numTokens, hiddenSize]` T, what the block adds
-  /// @param residual `[numTokens, hiddenSize]` T, updated
+  /// @param residual `[numTokens, hiddenSize]` float32, updated
   /// @param weight `[hiddenSize]` float32
   /// @param out `[numTokens, hiddenSize]` T
   void addRmsNorm(CudaStream stream, long x, long residual, long weight, long out, int numTokens) {
@@ -246,9 +242,10 @@ final class CudaKernels {
     addBias(addGateUpBias, stream, gateUp, bias, numTokens);
   }
 
-  /// The same for `[numTokens, hiddenSize]`: what oProj and downProj give.
-  void addHiddenBias(CudaStream stream, long rows, long bias, int numTokens) {
-    addBias(addHiddenBias, stream, rows, bias, numTokens);
+  /// The same for the residual stream, `[numTokens, hiddenSize]` float32, to which oProj and
+  /// downProj add their products.
+  void addResidualBias(CudaStream stream, long residual, long bias, int numTokens) {
+    addBias(addResidualBias, stream, residual, bias, numTokens);
   }
 
   private static void addBias(

@@ -21,7 +21,7 @@ abstract class AbstractElementwiseKernelTest extends AbstractKernelTest {
     for (int width : new int[] {1, 13, 50, 207, 2051, 64, 4096, 8200}) {
       float[] table = randomValues(type, vocab * width);
       int[] ids = {3, 0, 10, 3, -1, 11, Integer.MAX_VALUE, Integer.MIN_VALUE};
-      DeviceBuffer out = device.output(type, (long) ids.length * width);
+      DeviceBuffer out = device.output(ActivationType.F32, (long) ids.length * width);
       kernels(type, KernelDevice.config(width, 1, 1, 1, 2, vocab))
           .embedGather(
               device.stream(),
@@ -29,7 +29,7 @@ abstract class AbstractElementwiseKernelTest extends AbstractKernelTest {
               device.upload(ids).address(),
               out.address(),
               ids.length);
-      assertThat(device.download(type, out))
+      assertThat(device.download(ActivationType.F32, out))
           .as("width %d", width)
           .isEqualTo(gathered(table, ids, vocab, width));
       device.free();
@@ -38,7 +38,7 @@ abstract class AbstractElementwiseKernelTest extends AbstractKernelTest {
 
   @Test
   void gatherRowsTakesTheRowsWhoseLogitsAreWanted() {
-    ActivationType type = ActivationType.BF16;
+    ActivationType type = ActivationType.F32;
     int width = 64;
     float[] rows = randomValues(type, 13 * width);
     int[] wanted = {0, 5, 12};
@@ -120,26 +120,48 @@ abstract class AbstractElementwiseKernelTest extends AbstractKernelTest {
   @ParameterizedTest
   @EnumSource
   void addBiasAddsTheSameRowToEveryRow(ActivationType type) {
-    for (int width : WIDTHS) {
+    for (int half : WIDTHS) {
+      int width = 2 * half;
       int tokens = 3;
       float[] rows = randomValues(type, tokens * width);
       float[] bias = randomValues(ActivationType.F32, width);
       DeviceBuffer updated = device.upload(type, rows);
-      kernels(type, KernelDevice.config(width, 1, 1, 1, 2, 1))
-          .addHiddenBias(
+      kernels(type, KernelDevice.config(1, half, 1, 1, 2, 1))
+          .addGateUpBias(
               device.stream(),
               updated.address(),
               device.upload(ActivationType.F32, bias).address(),
               tokens);
-      float[] sums = new float[rows.length];
-      for (int i = 0; i < sums.length; i++) {
-        sums[i] = rows[i] + bias[i % width];
-      }
       assertThat(device.download(type, updated))
           .as("width %d", width)
-          .isEqualTo(KernelDevice.rounded(type, sums));
+          .isEqualTo(KernelDevice.rounded(type, sums(rows, bias)));
       device.free();
     }
+  }
+
+  @Test
+  void theResidualStreamTakesItsBiasInFloat32() {
+    for (int width : WIDTHS) {
+      float[] rows = randomValues(ActivationType.F32, 3 * width);
+      float[] bias = randomValues(ActivationType.F32, width);
+      DeviceBuffer updated = device.upload(ActivationType.F32, rows);
+      kernels(ActivationType.BF16, KernelDevice.config(width, 1, 1, 1, 2, 1))
+          .addResidualBias(
+              device.stream(),
+              updated.address(),
+              device.upload(ActivationType.F32, bias).address(),
+              3);
+      assertThat(device.download(ActivationType.F32, updated)).isEqualTo(sums(rows, bias));
+      device.free();
+    }
+  }
+
+  private static float[] sums(float[] rows, float[] bias) {
+    float[] sums = new float[rows.length];
+    for (int i = 0; i < sums.length; i++) {
+      sums[i] = rows[i] + bias[i % bias.length];
+    }
+    return sums;
   }
 
   @Test
