@@ -14,7 +14,8 @@ import java.lang.foreign.MemorySegment;
 /// it over with [#bindToCurrentThread]; any other call throws `IllegalStateException`. A virtual
 /// thread moves between carriers and is refused.
 ///
-/// Close it last: closing releases the device's memory, and what was made from it is gone.
+/// Close it last: what was made from it can be neither used nor freed afterwards. The device's
+/// memory is freed when the last holder of its primary context has closed it.
 public final class CudaContext implements AutoCloseable {
   private final CudaDevice device;
   private final String label;
@@ -118,7 +119,7 @@ public final class CudaContext implements AutoCloseable {
     }
   }
 
-  /// Releases the primary context, and with the last holder its memory.
+  /// Releases the primary context.
   @Override
   public void close() {
     if (closed) {

@@ -25,7 +25,14 @@ public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling) {
     }
   }
 
+  /// What vector loads and the copy engines of Hopper ask of an address.
+  static final int ALIGNMENT = 16;
+
   void require(Operands operands) {
+    if ((operands.a | operands.b | operands.c) % ALIGNMENT != 0) {
+      throw new IllegalArgumentException(
+          "%s: matrices must start at multiples of %d bytes".formatted(operands, ALIGNMENT));
+    }
     boolean scaled = scaling != Scaling.NONE;
     if (bias != (operands.bias != 0)
         || scaled != (operands.scaleA != 0)

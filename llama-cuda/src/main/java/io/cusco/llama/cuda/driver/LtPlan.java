@@ -13,9 +13,6 @@ import java.lang.foreign.MemorySegment;
 /// Descriptors and the chosen algorithm of one [LtMatmul]. The matrices are handed over exchanged
 /// (see [Gemm]): cublasLt's A is our B.
 final class LtPlan {
-  /// What vector loads and the copy engines of Hopper ask of an address.
-  private static final int ALIGNMENT = 16;
-
   private final LtMatmul matmul;
   private final CudaContext context;
 
@@ -99,7 +96,7 @@ final class LtPlan {
     try {
       slot.set(JAVA_LONG, 0, workspaceBytes);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES(), Long.BYTES);
-      slot.set(JAVA_INT, 0, ALIGNMENT);
+      slot.set(JAVA_INT, 0, LtMatmul.ALIGNMENT);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES(), Integer.BYTES);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES(), Integer.BYTES);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES(), Integer.BYTES);

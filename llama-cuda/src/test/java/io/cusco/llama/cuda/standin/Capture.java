@@ -39,7 +39,8 @@ final class Capture {
 
   /// Whether calls that could synchronise are forbidden to this thread for the time of the capture.
   boolean forbidsUnsafeCalls() {
-    return mode == MODE_GLOBAL || (mode == MODE_THREAD_LOCAL && thread == Thread.currentThread());
+    return mode == MODE_GLOBAL
+        || (mode == MODE_THREAD_LOCAL && thread.equals(Thread.currentThread()));
   }
 
   void enter(SimulatedStream stream, BitSet before) {

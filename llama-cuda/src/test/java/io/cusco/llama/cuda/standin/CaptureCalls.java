@@ -54,7 +54,7 @@ final class CaptureCalls {
         capture.origin,
         origin);
     StandInFault.require(
-        capture.thread == Thread.currentThread()
+        capture.thread.equals(Thread.currentThread())
             || capture.mode == CudaDriver.CU_STREAM_CAPTURE_MODE_RELAXED(),
         CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD,
         "the capture began in thread %s",

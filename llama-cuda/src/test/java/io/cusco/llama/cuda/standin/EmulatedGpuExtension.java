@@ -5,6 +5,8 @@ import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaDevice;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.BeforeEachCallback;
@@ -18,13 +20,21 @@ final class EmulatedGpuExtension
 
   private static final String SEED_PROPERTY = "llama.standin.seed";
 
+  private static final Set<String> STARTED = ConcurrentHashMap.newKeySet();
+
   private final long seed = Long.getLong(SEED_PROPERTY, new Random().nextInt(1_000_000));
 
   @Override
   public void beforeAll(ExtensionContext testClass) {
+    STARTED.add(testClass.getRequiredTestClass().getName());
     System.out.printf(
         "%s: stand-in with -D%s=%d%n",
         testClass.getRequiredTestClass().getSimpleName(), SEED_PROPERTY, seed);
+  }
+
+  /// Names of the test classes that have started in this JVM.
+  static Set<String> startedClasses() {
+    return STARTED;
   }
 
   @Override

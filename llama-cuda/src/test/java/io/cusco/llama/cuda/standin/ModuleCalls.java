@@ -162,6 +162,9 @@ final class ModuleCalls {
     context.queues().rejectUnsafeDuringCapture("cuModuleUnload");
     unloaded.unloaded = true;
     standIn.gpu().handles().remove(module, SimulatedModule.class);
+    for (MemorySegment function : unloaded.functions.values()) {
+      standIn.gpu().handles().remove(function, SimulatedFunction.class);
+    }
     unloaded.loaded.unload();
     return 0;
   }
@@ -172,7 +175,10 @@ final class ModuleCalls {
     for (PtxKernel kernel : owner.ptx.kernels()) {
       if (kernel.name().equals(wanted)) {
         HostMemory.putPointer(
-            function, standIn.gpu().handles().register(new SimulatedFunction(owner, kernel)));
+            function,
+            owner.functions.computeIfAbsent(
+                wanted,
+                _ -> standIn.gpu().handles().register(new SimulatedFunction(owner, kernel))));
         return 0;
       }
     }

@@ -9,7 +9,7 @@ final class Operation {
 
   /// Operations of other streams, all of them submitted earlier: chains of these never close to a
   /// circle.
-  final List<Operation> after;
+  List<Operation> after;
 
   boolean done;
 
@@ -17,5 +17,13 @@ final class Operation {
     this.stream = stream;
     this.work = work;
     this.after = after;
+  }
+
+  /// Runs the work, and lets go of what came before: otherwise a stream's last operation would keep
+  /// all of its past in memory.
+  void run() {
+    done = true;
+    after = List.of();
+    work.action().run();
   }
 }

@@ -144,6 +144,7 @@ final class SimulatedGpu {
       }
       pinned.abandon();
       CONTEXT_OBJECTS.keySet().forEach(handles::removeAll);
+      handles.removeAll(SimulatedFunction.class);
       handles.remove(primaryHandle, SimulatedContext.class);
       retire();
     }

@@ -45,7 +45,7 @@ final class SimulatedGraph {
       }
     }
     while (!ready.isEmpty()) {
-      int chosen = ready.remove(random.nextInt(ready.size()));
+      int chosen = ready.remove(/* index= */ random.nextInt(ready.size()));
       nodes.get(chosen).work().action().run();
       for (int i = chosen + 1; i < missing.length; i++) {
         if (nodes.get(i).before().get(chosen) && --missing[i] == 0) {

@@ -74,8 +74,7 @@ final class WorkQueues {
       Operation next = operation.stream.queue.element();
       next.after.forEach(this::run);
       operation.stream.queue.remove();
-      next.done = true;
-      next.work.action().run();
+      next.run();
     }
   }
 
