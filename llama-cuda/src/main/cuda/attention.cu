@@ -3,6 +3,8 @@
 //
 //   out[token][head] = softmax(scale * q . K^T) V        K, V of kv head  head / (numHeads / numKvHeads)
 //
+// A token that sees no key, which pads a batch, gets zeros.
+//
 // Keys are taken 128 at a time, one per thread for the scores, whose largest and sum are carried along (online
 // softmax); then a thread owns elements of the result.
 //
@@ -35,7 +37,15 @@ template <typename T> __device__ __forceinline__ void attention(const Step<T> &s
   const int sequence = find_sequence(step.query_starts, step.num_sequences, 1, token);
   const int next_start = step.query_starts[sequence + 1];
   const int visible = step.context_lengths[sequence] - (next_start - 1 - token);
-  if (token >= next_start || visible <= 0) {
+  if (token >= next_start) {
+    return;
+  }
+  T *to = step.result(token, head, head_dim);
+  if (visible <= 0) {
+#pragma unroll 1
+    for (int i = threadIdx.x; i < head_dim; i += THREADS) {
+      to[i] = round_to<T>(0);
+    }
     return;
   }
 
@@ -94,7 +104,6 @@ template <typename T> __device__ __forceinline__ void attention(const Step<T> &s
       sums[i] = element;
     }
   }
-  T *to = step.result(token, head, head_dim);
 #pragma unroll 1
   for (int i = threadIdx.x; i < head_dim; i += THREADS) {
     to[i] = round_to<T>(sums[i] / sum);

@@ -20,8 +20,9 @@
 //   partials  [numSequences][numHeads][gridDim.x][headDim] f32
 //   partial_stats [numSequences][numHeads][gridDim.x] {largest, sum}
 //
-// to merge_splits. Blocks beyond a context, or of a sequence that has no keys or not exactly one token, end at
-// once: a grid may be larger than a step needs, so that a captured graph serves shorter contexts.
+// to merge_splits. Blocks beyond a context, or of a sequence with not exactly one token, end at once: a grid may be
+// larger than a step needs, so that a captured graph serves shorter contexts. Where there are no keys (a sequence
+// that pads a batch) the result is zeros.
 //
 // decode_attention  Grid: x = split, y = kv head * ceil(group / 8) + eight of the group, z = sequence.
 //                   Block: 128 threads.
@@ -236,6 +237,22 @@ __device__ __forceinline__ void meet(Softmax<T, HEAD_DIM> &softmax, Meeting<HEAD
   __syncthreads();
 }
 
+// The heads of this block.
+struct BlockHeads {
+  int kv_head;
+  int first;
+  int count;
+
+  template <typename T> __device__ __forceinline__ explicit BlockHeads(const Step<T> &step) {
+    const int group = step.num_heads / step.num_kv_heads;
+    const int eights = (group + QUERIES - 1) / QUERIES;
+    const int first_of_group = blockIdx.y % eights * QUERIES;
+    kv_head = blockIdx.y / eights;
+    first = kv_head * group + first_of_group;
+    count = min(QUERIES, group - first_of_group);
+  }
+};
+
 template <typename T, int HEAD_DIM>
 __device__ __forceinline__ void decode_attention(const Step<T> &step, float *partials, float2 *partial_stats) {
   __shared__ __align__(128) BlockMemory<HEAD_DIM> memory;
@@ -245,23 +262,27 @@ __device__ __forceinline__ void decode_attention(const Step<T> &step, float *par
   const int context = step.context_lengths[sequence];
   const int size = split_size(context);
   const int first = blockIdx.x * size;
-  if (next_start - token != 1 || first >= context) {
+  if (next_start - token != 1) {
+    return;
+  }
+  const BlockHeads heads(step);
+  if (first >= context) {
+    if (context == 0 && blockIdx.x == 0) {
+      T *to = step.result(token, heads.first, HEAD_DIM);
+#pragma unroll 1
+      for (int i = threadIdx.x; i < heads.count * HEAD_DIM; i += THREADS) {
+        to[i] = round_to<T>(0);
+      }
+    }
     return;
   }
   const int end = min(first + size, context);
-  const int group = step.num_heads / step.num_kv_heads;
-  const int eights = (group + QUERIES - 1) / QUERIES;
-  const int kv_head = blockIdx.y / eights;
-  const int first_of_group = blockIdx.y % eights * QUERIES;
-  const int first_head = kv_head * group + first_of_group;
-  const int num_queries = min(QUERIES, group - first_of_group);
-
   const int warp = threadIdx.x / WARP;
   const uint32_t ring = shared_address(memory.rings[warp]);
   const int first_of_warp = first + warp * TILE_ROWS;
   Softmax<T, HEAD_DIM> softmax;
   if (first_of_warp < end) {
-    TileStream<T, HEAD_DIM> stream(step, KeyPlaces(step, sequence, kv_head, end), first_of_warp, end, ring);
+    TileStream<T, HEAD_DIM> stream(step, KeyPlaces(step, sequence, heads.kv_head, end), first_of_warp, end, ring);
 #pragma unroll
     for (int i = 0; i < RING<HEAD_DIM>; i++) {
       if (i % 2 == 0) {
@@ -270,7 +291,7 @@ __device__ __forceinline__ void decode_attention(const Step<T> &step, float *par
         stream.template copy_next<true>();
       }
     }
-    softmax.load_queries(step.query(token, first_head, HEAD_DIM), num_queries);
+    softmax.load_queries(step.query(token, heads.first, HEAD_DIM), heads.count);
     constexpr bool KEYS_AFTER_KEYS = RING<HEAD_DIM> % 2 == 0;
     const float scale = step.scale * LOG2_E;
     uint32_t slot = 0;
@@ -302,7 +323,7 @@ __device__ __forceinline__ void decode_attention(const Step<T> &step, float *par
 
   const bool whole = size >= context;
 #pragma unroll 1
-  for (int i = threadIdx.x; i < num_queries * HEAD_DIM; i += THREADS) {
+  for (int i = threadIdx.x; i < heads.count * HEAD_DIM; i += THREADS) {
     const int query = i / HEAD_DIM;
     const int element = i % HEAD_DIM;
     float largest = meeting.largest[0][query];
@@ -316,10 +337,10 @@ __device__ __forceinline__ void decode_attention(const Step<T> &step, float *par
       sum = fmaf(meeting.sum[other][query], fast_exp2(meeting.largest[other][query] - largest), sum);
     }
     if (whole) {
-      step.result(token, first_head + query, HEAD_DIM)[element] = round_to<T>(result / sum);
+      step.result(token, heads.first + query, HEAD_DIM)[element] = round_to<T>(result / sum);
     } else {
       const int64_t partial =
-          (static_cast<int64_t>(sequence) * step.num_heads + first_head + query) * gridDim.x + blockIdx.x;
+          (static_cast<int64_t>(sequence) * step.num_heads + heads.first + query) * gridDim.x + blockIdx.x;
       partials[partial * HEAD_DIM + element] = result;
       if (element == 0) {
         partial_stats[partial] = make_float2(largest, sum);
