@@ -14,7 +14,8 @@
 
 #include "values.cuh"
 
-// Vectors of a row that one thread keeps in registers: rows of up to 2 * 8 * 1024 elements are read once.
+// Vectors of a row that one thread keeps in registers: rows of up to 2 * 8 * 1024 elements are read once. Two in flight
+// and blocks half as large, so that a multiprocessor holds several and loads one row while it reduces another.
 constexpr int ROW_VECTORS = 2;
 
 // Sum over the block, in every thread. Two levels of butterflies.
@@ -45,21 +46,33 @@ template <typename T, bool ADD>
 __device__ __forceinline__ void norm_in_registers(const T *__restrict__ x, T *__restrict__ residual,
                                                   const float *__restrict__ weight, T *__restrict__ out,
                                                   int hidden_size, float eps) {
+  Packed<T> loaded[ROW_VECTORS];
+  Packed<T> before[ROW_VECTORS];
+  Packed<float> scale[ROW_VECTORS];
+  // All loads before the first use of any, the weights too: their latencies overlap.
+#pragma unroll
+  for (int v = 0; v < ROW_VECTORS; v++) {
+    const int at = (v * blockDim.x + threadIdx.x) * VECTOR;
+    if (at < hidden_size) {
+      loaded[v] = load_packed(x + at);
+      if (ADD) {
+        before[v] = load_packed(residual + at);
+      }
+      scale[v] = load_packed(weight + at);
+    }
+  }
   float row[ROW_VECTORS][VECTOR];
-  float scale[ROW_VECTORS][VECTOR];
   float sum_of_squares = 0.0f;
 #pragma unroll
   for (int v = 0; v < ROW_VECTORS; v++) {
     const int at = (v * blockDim.x + threadIdx.x) * VECTOR;
     if (at < hidden_size) {
-      // The weights are asked for here, not after the barrier, so that their latency is hidden.
-      load_vector(weight + at, scale[v]);
-      load_vector(x + at, row[v]);
+      unpack(loaded[v], row[v]);
       if (ADD) {
-        float before[VECTOR];
-        load_vector(residual + at, before);
+        float addend[VECTOR];
+        unpack(before[v], addend);
         for (int i = 0; i < VECTOR; i++) {
-          row[v][i] = to_float(round_to<T>(row[v][i] + before[i]));
+          row[v][i] = to_float(round_to<T>(row[v][i] + addend[i]));
         }
         store_vector(residual + at, row[v]);
       }
@@ -73,8 +86,10 @@ __device__ __forceinline__ void norm_in_registers(const T *__restrict__ x, T *__
   for (int v = 0; v < ROW_VECTORS; v++) {
     const int at = (v * blockDim.x + threadIdx.x) * VECTOR;
     if (at < hidden_size) {
+      float factor[VECTOR];
+      unpack(scale[v], factor);
       for (int i = 0; i < VECTOR; i++) {
-        row[v][i] = row[v][i] * inverse * scale[v][i];
+        row[v][i] = row[v][i] * inverse * factor[i];
       }
       store_vector(out + at, row[v]);
     }

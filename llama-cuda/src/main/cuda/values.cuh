@@ -33,50 +33,69 @@ template <typename To, typename From> __device__ __forceinline__ To bits_as(From
   return to;
 }
 
-__device__ __forceinline__ void load_vector(const float *from, float (&values)[VECTOR]) {
-  const float4 low = reinterpret_cast<const float4 *>(from)[0];
-  const float4 high = reinterpret_cast<const float4 *>(from)[1];
-  values[0] = low.x, values[1] = low.y, values[2] = low.z, values[3] = low.w;
-  values[4] = high.x, values[5] = high.y, values[6] = high.z, values[7] = high.w;
-}
+// VECTOR elements as they lie in memory. Loads of several before the first is unpacked are in flight together.
+template <typename T> struct Packed {
+  uint4 words[VECTOR * sizeof(T) / sizeof(uint4)];
+};
 
-__device__ __forceinline__ void store_vector(float *to, const float (&values)[VECTOR]) {
-  reinterpret_cast<float4 *>(to)[0] = make_float4(values[0], values[1], values[2], values[3]);
-  reinterpret_cast<float4 *>(to)[1] = make_float4(values[4], values[5], values[6], values[7]);
+template <typename T> __device__ __forceinline__ Packed<T> load_packed(const T *from) {
+  Packed<T> packed;
+  for (int i = 0; i < sizeof(packed) / sizeof(uint4); i++) {
+    packed.words[i] = reinterpret_cast<const uint4 *>(from)[i];
+  }
+  return packed;
 }
 
 // A bf16 is the upper half of a float.
-__device__ __forceinline__ void unpack(uint32_t pair, float &low, float &high, const bf16 *) {
+__device__ __forceinline__ void unpack_pair(uint32_t pair, float &low, float &high, bf16) {
   low = __uint_as_float(pair << 16);
   high = __uint_as_float(pair & 0xFFFF0000u);
 }
 
-__device__ __forceinline__ void unpack(uint32_t pair, float &low, float &high, const f16 *) {
+__device__ __forceinline__ void unpack_pair(uint32_t pair, float &low, float &high, f16) {
   const float2 both = __half22float2(bits_as<__half2>(pair));
   low = both.x;
   high = both.y;
 }
 
-__device__ __forceinline__ uint32_t pack(float low, float high, const bf16 *) {
+__device__ __forceinline__ uint32_t pack_pair(float low, float high, bf16) {
   return bits_as<uint32_t>(__floats2bfloat162_rn(low, high));
 }
 
-__device__ __forceinline__ uint32_t pack(float low, float high, const f16 *) {
+__device__ __forceinline__ uint32_t pack_pair(float low, float high, f16) {
   return bits_as<uint32_t>(__floats2half2_rn(low, high));
 }
 
+template <typename T> __device__ __forceinline__ void unpack(const Packed<T> &packed, float (&values)[VECTOR]) {
+  const uint4 pairs = packed.words[0];
+  unpack_pair(pairs.x, values[0], values[1], T());
+  unpack_pair(pairs.y, values[2], values[3], T());
+  unpack_pair(pairs.z, values[4], values[5], T());
+  unpack_pair(pairs.w, values[6], values[7], T());
+}
+
+template <> __device__ __forceinline__ void unpack<float>(const Packed<float> &packed, float (&values)[VECTOR]) {
+  for (int i = 0; i < VECTOR / 4; i++) {
+    values[4 * i] = __uint_as_float(packed.words[i].x);
+    values[4 * i + 1] = __uint_as_float(packed.words[i].y);
+    values[4 * i + 2] = __uint_as_float(packed.words[i].z);
+    values[4 * i + 3] = __uint_as_float(packed.words[i].w);
+  }
+}
+
 template <typename T> __device__ __forceinline__ void load_vector(const T *from, float (&values)[VECTOR]) {
-  const uint4 pairs = *reinterpret_cast<const uint4 *>(from);
-  unpack(pairs.x, values[0], values[1], from);
-  unpack(pairs.y, values[2], values[3], from);
-  unpack(pairs.z, values[4], values[5], from);
-  unpack(pairs.w, values[6], values[7], from);
+  unpack(load_packed(from), values);
 }
 
 template <typename T> __device__ __forceinline__ void store_vector(T *to, const float (&values)[VECTOR]) {
   *reinterpret_cast<uint4 *>(to) =
-      make_uint4(pack(values[0], values[1], to), pack(values[2], values[3], to), pack(values[4], values[5], to),
-                 pack(values[6], values[7], to));
+      make_uint4(pack_pair(values[0], values[1], T()), pack_pair(values[2], values[3], T()),
+                 pack_pair(values[4], values[5], T()), pack_pair(values[6], values[7], T()));
+}
+
+__device__ __forceinline__ void store_vector(float *to, const float (&values)[VECTOR]) {
+  reinterpret_cast<float4 *>(to)[0] = make_float4(values[0], values[1], values[2], values[3]);
+  reinterpret_cast<float4 *>(to)[1] = make_float4(values[4], values[5], values[6], values[7]);
 }
 
 // One extern "C" kernel per activation type, named after it: NAME_bf16, NAME_f16, NAME_f32.

@@ -36,6 +36,9 @@ final class CudaKernels {
   /// Elements that one block of those covers.
   private static final int RUN = RUN_THREADS * VECTOR;
 
+  /// Vectors of a row per thread; `ROW_VECTORS` in rms_norm.cu.
+  private static final int NORM_ROW_VECTORS = 2;
+
   /// Threads aimed at in ropeAndStoreKv.
   private static final int ROPE_THREADS = 256;
 
@@ -181,7 +184,7 @@ final class CudaKernels {
 
   /// From the row's width alone: the order of summation, and so the last bits, hang on it.
   private static int normThreads(int hiddenSize) {
-    return wholeWarps(Math.ceilDiv(hiddenSize, VECTOR));
+    return wholeWarps(Math.ceilDiv(hiddenSize, NORM_ROW_VECTORS * VECTOR));
   }
 
   private static int wholeWarps(int threads) {
@@ -307,7 +310,7 @@ final class CudaKernels {
 
   /// Where a step's tokens stand and go.
   ///
-  /// @param positions `[numTokens]`, each below the rotary table's length
+  /// @param positions `[numTokens]`, each below the rotary table's length, padding rows' too
   /// @param slotMapping `[numTokens]`, `block * blockSize + slot in block`; negative stores nothing
   record TokenPlaces(long positions, long slotMapping) {}
 
