@@ -98,7 +98,7 @@ __device__ __forceinline__ void weights_as_operand(const float (&weights)[4], ui
   const unsigned halves = lane / 4 % 2 == 0 ? 0x5410 : 0x7632;
 #pragma unroll
   for (int i = 0; i < 2; i++) {
-    const uint32_t pair = pack(weights[2 * i], weights[2 * i + 1], static_cast<const T *>(nullptr));
+    const uint32_t pair = pack_pair(weights[2 * i], weights[2 * i + 1], T());
     const uint32_t first = __shfl_sync(ALL_LANES, pair, from);
     const uint32_t second = __shfl_sync(ALL_LANES, pair, from + 4);
     operand[i] = __byte_perm(first, second, halves);
@@ -152,7 +152,7 @@ template <typename T, int HEAD_DIM> struct Softmax {
     for (int i = 0; i < K_STEPS; i++) {
       uint32_t keys[4];
       load_matrices(rows ^ i * 2 * CHUNK_BYTES, keys);
-      multiply_add(i % 2 == 0 ? scores : other, keys, queries[i][0], queries[i][1], static_cast<const T *>(nullptr));
+      multiply_add(i % 2 == 0 ? scores : other, keys, queries[i][0], queries[i][1], T());
     }
     for (int i = 0; i < 4; i++) {
       scores[i] += other[i];
@@ -188,7 +188,7 @@ template <typename T, int HEAD_DIM> struct Softmax {
     for (int i = 0; i < K_STEPS; i++) {
       uint32_t values[4];
       load_matrices_transposed(rows ^ i * 2 * CHUNK_BYTES, values);
-      multiply_add(sums[i], values, weights[0], weights[1], static_cast<const T *>(nullptr));
+      multiply_add(sums[i], values, weights[0], weights[1], T());
     }
   }
 };

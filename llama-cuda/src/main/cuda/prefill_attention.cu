@@ -77,8 +77,8 @@ template <typename T, int HEAD_DIM> struct WarpQueries {
         load_matrices((key_rows ^ step * 2 * CHUNK_BYTES) + column / 2 * Tiles::BYTES, b);
 #pragma unroll
         for (int band = 0; band < BANDS; band++) {
-          multiply_add(scores[band][column], a[band], b[0], b[1], static_cast<const T *>(nullptr));
-          multiply_add(scores[band][column + 1], a[band], b[2], b[3], static_cast<const T *>(nullptr));
+          multiply_add(scores[band][column], a[band], b[0], b[1], T());
+          multiply_add(scores[band][column + 1], a[band], b[2], b[3], T());
         }
       }
     }
@@ -150,7 +150,7 @@ template <typename T, int HEAD_DIM> struct WarpQueries {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
           const float(&pair)[4] = scores[band][2 * step + i / 2];
-          a[band][i] = pack(pair[i % 2 * 2], pair[i % 2 * 2 + 1], static_cast<const T *>(nullptr));
+          a[band][i] = pack_pair(pair[i % 2 * 2], pair[i % 2 * 2 + 1], T());
         }
       }
 #pragma unroll
@@ -159,8 +159,8 @@ template <typename T, int HEAD_DIM> struct WarpQueries {
         load_matrices_transposed((value_rows ^ column * CHUNK_BYTES) + step * Tiles::BYTES, b);
 #pragma unroll
         for (int band = 0; band < BANDS; band++) {
-          multiply_add(sums[band][column], a[band], b[0], b[1], static_cast<const T *>(nullptr));
-          multiply_add(sums[band][column + 1], a[band], b[2], b[3], static_cast<const T *>(nullptr));
+          multiply_add(sums[band][column], a[band], b[0], b[1], T());
+          multiply_add(sums[band][column + 1], a[band], b[2], b[3], T());
         }
       }
     }
@@ -182,8 +182,8 @@ template <typename T, int HEAD_DIM> struct WarpQueries {
           uint32_t *pairs = reinterpret_cast<uint32_t *>(to + static_cast<int64_t>(query) * stride) + lane % 4;
 #pragma unroll
           for (int column = 0; column < VALUE_COLUMNS; column++) {
-            pairs[column * 4] = pack(sums[band][column][2 * row] * inverse,
-                                     sums[band][column][2 * row + 1] * inverse, static_cast<const T *>(nullptr));
+            pairs[column * 4] = pack_pair(sums[band][column][2 * row] * inverse,
+                                     sums[band][column][2 * row + 1] * inverse, T());
           }
         }
       }
