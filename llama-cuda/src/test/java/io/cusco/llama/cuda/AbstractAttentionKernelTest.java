@@ -9,6 +9,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Attention against float64, over caches of which nothing but visible keys was ever written.
@@ -107,17 +108,19 @@ abstract class AbstractAttentionKernelTest extends AbstractKernelTest {
     }
   }
 
-  @Test
-  void tokensThatPadABatchBecomeZeros() {
+  /// More sequences than a warp has lanes, most of them padding: of one token and without keys.
+  @ParameterizedTest
+  @EnumSource(ActivationType.class)
+  void tokensThatPadABatchBecomeZeros(ActivationType type) {
+    int[][] lengths = new int[70][];
+    Arrays.fill(lengths, new int[] {1, 0});
+    lengths[0] = new int[] {1, 30};
+    lengths[40] = new int[] {3, 5};
+    lengths[50] = new int[] {1, 2};
     for (int headDim : new int[] {18, 64, 128}) {
-      AttentionBatch batch =
-          AttentionBatch.random(
-              random,
-              ActivationType.BF16,
-              config(4, 2, headDim),
-              16,
-              new int[][] {{1, 30}, {1, 0}, {1, 0}});
-      check(batch, ActivationType.BF16, batch.run(device, random, 2000));
+      LlamaConfig config = config(4, 2, headDim);
+      AttentionBatch batch = AttentionBatch.random(random, type, config, 16, lengths);
+      check(batch, type, batch.run(device, random, 2000));
     }
   }
 
