@@ -11,11 +11,15 @@ final class KernelLaunch {
   /// What 16-byte accesses need of every row-major operand.
   private static final int ALIGNMENT = 16;
 
+  /// Above this a kernel has to opt in (CUDA C++ Programming Guide, "Shared Memory").
+  private static final int SHARED_WITHOUT_ASKING = 48 << 10;
+
   private final CudaFunction function;
   private final LaunchParameters parameters;
   private int blockX;
   private int blockY;
   private int gridY = 1;
+  private int sharedBytes;
   private LaunchShape shape;
 
   KernelLaunch(CudaFunction function) {
@@ -33,6 +37,15 @@ final class KernelLaunch {
   /// Blocks beside each other in every launch from now on; 1 if not set.
   KernelLaunch gridY(int blocks) {
     gridY = blocks;
+    return this;
+  }
+
+  /// Dynamic shared memory of each block in every launch from now on.
+  KernelLaunch shared(int numBytes) {
+    if (numBytes > SHARED_WITHOUT_ASKING) {
+      function.setMaxDynamicSharedBytes(numBytes);
+    }
+    sharedBytes = numBytes;
     return this;
   }
 
@@ -65,11 +78,16 @@ final class KernelLaunch {
 
   /// Queues `gridX * gridY` blocks; none if `gridX` is 0.
   void launch(CudaStream stream, int gridX) {
-    if (gridX == 0) {
+    launch(stream, gridX, gridY, 1);
+  }
+
+  /// Queues `x * y * z` blocks, for kernels whose grid follows from the step; none if `x` is 0.
+  void launch(CudaStream stream, int x, int y, int z) {
+    if (x == 0) {
       return;
     }
-    if (shape == null || shape.gridX() != gridX) {
-      shape = new LaunchShape(gridX, gridY, 1, blockX, blockY, 1, 0);
+    if (shape == null || shape.gridX() != x || shape.gridY() != y || shape.gridZ() != z) {
+      shape = new LaunchShape(x, y, z, blockX, blockY, 1, sharedBytes);
     }
     function.launch(stream, shape, parameters);
   }

@@ -19,8 +19,11 @@ final class KernelModules implements AutoCloseable {
   enum Family {
     ADD_BIAS,
     ARGMAX,
+    ATTENTION,
+    DECODE_ATTENTION,
     DEQUANTIZE,
     EMBED_GATHER,
+    PREFILL_ATTENTION,
     RMS_NORM,
     ROPE_AND_STORE_KV,
     SILU_MUL;

@@ -63,9 +63,7 @@ public final class KernelDevice implements AutoCloseable {
   }
 
   DeviceBuffer upload(ActivationType type, float[] values) {
-    byte[] bytes = new byte[values.length * type.numBytes()];
-    BlockQuantizer.quantize(dtype(type), values, 0, values.length, MemorySegment.ofArray(bytes), 0);
-    return upload(bytes);
+    return upload(encode(type, values));
   }
 
   DeviceBuffer upload(MemorySegment from) {
@@ -114,9 +112,13 @@ public final class KernelDevice implements AutoCloseable {
 
   /// The values that `values` become when stored as `type`.
   static float[] rounded(ActivationType type, float[] values) {
+    return decode(type, encode(type, values));
+  }
+
+  static byte[] encode(ActivationType type, float[] values) {
     byte[] bytes = new byte[values.length * type.numBytes()];
     BlockQuantizer.quantize(dtype(type), values, 0, values.length, MemorySegment.ofArray(bytes), 0);
-    return decode(type, bytes);
+    return bytes;
   }
 
   static float[] decode(ActivationType type, byte[] bytes) {

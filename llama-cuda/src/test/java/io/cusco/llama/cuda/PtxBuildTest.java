@@ -106,7 +106,11 @@ class PtxBuildTest {
     modules.forEach((name, text) -> {
       assertThat(text).as(name).contains("\n.version 7.0\n.target sm_80\n");
       assertThat(text.replace("//", "").indexOf('/')).as("first path in " + name).isNegative();
-      assertThat(text).as(name).doesNotContain(".ftz").doesNotContain(".local ");
+      // Flushing is for attention's weights alone, and said there.
+      assertThat(text.replace("ex2.approx.ftz.f32", ""))
+          .as(name)
+          .doesNotContain(".ftz")
+          .doesNotContain(".local ");
     });
   }
 

@@ -1,0 +1,216 @@
+// What the attention kernels share: the step they work on, where a key lies in the paged cache, and tiles of
+// 16-bit keys, values and queries in shared memory for the tensor cores.
+//
+// A step is ragged. Sequence s brings the tokens queryStarts[s] .. queryStarts[s + 1] - 1 and sees
+// contextLengths[s] keys with its last one; each token sees one key more than the token before it:
+//
+//                 keys  0 1 2 3 4 5 6      contextLength 7, 3 tokens, 4 keys from earlier steps
+//   token 0             x x x x x . .
+//   token 1             x x x x x x .
+//   token 2             x x x x x x x
+//
+// Its key k is slot k % blockSize of block blockTables[s][k / blockSize] of a pool laid out
+// [block][kv head][slot][headDim] (rope_and_store_kv.cu). Slots beyond a context are never read, nor are the
+// entries of a block table beyond it.
+//
+// The layouts of fragments named below are those of PTX ISA, "Matrix Fragments for mma.m16n8k16" and
+// "ldmatrix"; g = lane / 4, t = lane % 4.
+#pragma once
+
+#include "values.cuh"
+
+constexpr unsigned ALL_LANES = 0xFFFFFFFFu;
+constexpr float LOG2_E = 1.44269504f;
+
+// Rows of a tile that one warp copies at a time, and the k extent of one mma.
+constexpr int TILE_ROWS = 16;
+
+constexpr int CHUNK_BYTES = 16;
+
+template <typename T> struct Step {
+  const T *qkv;              // [numTokens][(numHeads + 2 * numKvHeads) * headDim], queries turned
+  const T *keys;             // one layer's pool
+  const T *values;           // the same
+  const int *query_starts;   // [numSequences + 1]
+  const int *context_lengths; // [numSequences]
+  const int *block_tables;   // [numSequences][block_table_stride]
+  T *out;                    // [numTokens][numHeads * headDim]
+  int num_sequences;
+  int block_table_stride;
+  int block_size;
+  int num_heads;
+  int num_kv_heads;
+  float scale;                // of a query's product with a key
+
+  __device__ __forceinline__ const T *query(int token, int head, int head_dim) const {
+    return qkv + static_cast<int64_t>(token) * (num_heads + 2 * num_kv_heads) * head_dim + head * head_dim;
+  }
+
+  __device__ __forceinline__ T *result(int token, int head, int head_dim) const {
+    return out + (static_cast<int64_t>(token) * num_heads + head) * head_dim;
+  }
+};
+
+#define STEP_PARAMETERS(T)                                                                                   \
+  const T *qkv, const T *keys, const T *values, const int *query_starts, const int *context_lengths,         \
+      const int *block_tables, T *out, int num_sequences, int block_table_stride, int block_size,            \
+      int num_heads, int num_kv_heads, float scale
+
+#define STEP_OF(T)                                                                                           \
+  Step<T> {                                                                                                  \
+    qkv, keys, values, query_starts, context_lengths, block_tables, out, num_sequences, block_table_stride,  \
+        block_size, num_heads, num_kv_heads, scale                                                           \
+  }
+
+// The sequence whose tiles of `tile` tokens begin at or before `index` in a list where sequence s begins at
+// queryStarts[s] / tile + s: no two sequences share a tile there, and a sequence has at least as many places
+// as tiles, so that a grid of numTokens / tile + numSequences covers every step. For single tokens the list
+// is the tokens themselves. All lanes of a warp call this; the last sequence is found for all that follows it.
+__device__ __forceinline__ int first_tile(const int *query_starts, int sequence, int tile) {
+  return tile == 1 ? query_starts[sequence] : query_starts[sequence] / tile + sequence;
+}
+
+__device__ __forceinline__ int find_sequence(const int *query_starts, int num_sequences, int tile, int index) {
+  const int lane = threadIdx.x % WARP;
+  int found = -1;
+#pragma unroll 1
+  for (int from = 0; from < num_sequences; from += WARP) {
+    const int sequence = from + lane;
+    const bool begun = sequence < num_sequences && first_tile(query_starts, sequence, tile) <= index;
+    found += __popc(__ballot_sync(ALL_LANES, begun));
+  }
+  return found;
+}
+
+// Rows (of headDim elements) of a pool that hold one kv head's keys of one sequence. The entry of a block
+// table is asked for early and used late, so that nobody waits for it.
+struct KeyPlace {
+  int block;
+  int slot;
+};
+
+struct KeyPlaces {
+  const int *block_table;
+  int block_size;
+  int num_kv_heads;
+  int kv_head;
+  int last;
+
+  // Keys at or beyond `end` get the place of the last key before it, which is safe to point at.
+  template <typename T>
+  __device__ __forceinline__ KeyPlaces(const Step<T> &step, int sequence, int head, int end)
+      : block_table(step.block_tables + static_cast<int64_t>(sequence) * step.block_table_stride),
+        block_size(step.block_size), num_kv_heads(step.num_kv_heads), kv_head(head), last(end - 1) {}
+
+  __device__ __forceinline__ KeyPlace operator()(int key) const {
+    const unsigned inside = min(key, last);
+    const unsigned entry = inside / static_cast<unsigned>(block_size);
+    return {block_table[entry], static_cast<int>(inside - entry * block_size)};
+  }
+
+  __device__ __forceinline__ int row(KeyPlace place) const {
+    return (place.block * num_kv_heads + kv_head) * block_size + place.slot;
+  }
+};
+
+__device__ __forceinline__ uint32_t shared_address(const void *pointer) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
+}
+
+// 16 bytes, asynchronously; 16 zeros if not wanted.
+__device__ __forceinline__ void copy_chunk(uint32_t to, const void *from, bool wanted) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to),
+               "l"(__cvta_generic_to_global(from)), "r"(wanted ? CHUNK_BYTES : 0)
+               : "memory");
+}
+
+__device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+// Waits for all but the newest groups of this thread's copies.
+template <int NEWEST> __device__ __forceinline__ void await_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(NEWEST) : "memory");
+}
+
+// Tiles in shared memory: rows of HEAD_DIM 16-bit elements, whose 16-byte chunk c lies at c ^ (row % 8), so
+// that the eight rows an ldmatrix reads at one time lie in different banks.
+template <int HEAD_DIM> struct Tile {
+  static constexpr int ROW_BYTES = HEAD_DIM * 2;
+  static constexpr int CHUNKS = ROW_BYTES / CHUNK_BYTES;
+  static constexpr int ROWS_PER_PASS = WARP / CHUNKS;
+  static constexpr int BYTES = TILE_ROWS * ROW_BYTES;
+  static_assert(CHUNKS >= 8 && WARP % CHUNKS == 0, "a warp copies whole rows, each over all banks");
+
+  __device__ __forceinline__ static uint32_t chunk_at(uint32_t tile, int row, int chunk) {
+    return tile + row * ROW_BYTES + ((chunk ^ row % 8) * CHUNK_BYTES);
+  }
+
+  // Starts the copy of 16 rows of a pool by one warp: lane i < 16 knows the row of key i. Keys from `visible`
+  // on become zeros and are not read. UNROLL copies have their addresses in registers at a time.
+  template <int UNROLL, typename T>
+  __device__ __forceinline__ static void copy_keys(uint32_t tile, const T *pool, int row_of_lane, int visible) {
+    const int lane = threadIdx.x % WARP;
+    const int chunk = lane % CHUNKS;
+#pragma unroll UNROLL
+    for (int pass = 0; pass < TILE_ROWS / ROWS_PER_PASS; pass++) {
+      const int key = pass * ROWS_PER_PASS + lane / CHUNKS;
+      const int64_t row = __shfl_sync(ALL_LANES, row_of_lane, key);
+      copy_chunk(chunk_at(tile, key, chunk), pool + row * HEAD_DIM + chunk * VECTOR, key < visible);
+    }
+  }
+
+  // Address of this lane's row of an ldmatrix.x4 at the tile's first columns. The same row's chunk 2 * k
+  // further is at (address ^ k * 2 * CHUNK_BYTES).
+  //
+  // matrices: rows 0..7 and 8..15 of the first chunk, then of the second. As they are, an A operand of 16 rows;
+  // transposed, a B operand whose k is the rows and whose n are the columns.
+  __device__ __forceinline__ static uint32_t rows_first(uint32_t tile) {
+    const int lane = threadIdx.x % WARP;
+    return chunk_at(tile, lane % 16, lane / 16);
+  }
+
+  // matrices: first and second chunk of rows 0..7, then of rows 8..15. As they are, a B operand whose n is the
+  // rows and whose k are the columns; transposed, an A operand whose rows are the columns.
+  __device__ __forceinline__ static uint32_t chunks_first(uint32_t tile) {
+    const int lane = threadIdx.x % WARP;
+    return chunk_at(tile, lane % 8 + lane / 16 * 8, lane / 8 % 2);
+  }
+};
+
+__device__ __forceinline__ void load_matrices(uint32_t from, uint32_t (&to)[4]) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(from)
+               : "memory");
+}
+
+__device__ __forceinline__ void load_matrices_transposed(uint32_t from, uint32_t (&to)[4]) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(from)
+               : "memory");
+}
+
+// sum += a * b: 16 x 16 times 16 x 8.
+__device__ __forceinline__ void multiply_add(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                                             bf16) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+               "{%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+__device__ __forceinline__ void multiply_add(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                                             f16) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+               "{%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// 2^x in one instruction. Weights below the smallest normal float are nothing beside the largest, which is 1,
+// so flushing them is no loss; keeping them would take three instructions more per score.
+__device__ __forceinline__ float fast_exp2(float x) {
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+}

@@ -1,0 +1,398 @@
+// Attention of sequences that bring one token, over 16-bit paged caches, head widths 64 and 128: flash decoding
+// with split keys. What bounds it is reading keys and values once, so all query heads of a group share a load.
+//
+// A context is cut into splits whose size follows from its length alone, so that a sequence's result does not
+// depend on the sequences beside it. A block takes one split of one kv head for up to 8 query heads:
+//
+//   split          | 16 keys | 16 keys | 16 keys | 16 keys | 16 keys | ...
+//   warp               0         1         2         3         0
+//   ring of a warp  K V K | V K V | ...     each tile 16 rows of headDim, copied asynchronously RING tiles ahead
+//
+// Warps go on by themselves, each with its own largest score and sum (online softmax), and meet at the end.
+// Tensor cores multiply 16 rows by 8 columns, so keys (then elements of values) are the rows and the group's
+// queries the columns; missing queries are zeros, which cost nothing that memory would not:
+//
+//   scores  [16 keys][8 queries]      = K [16][headDim]     * Q^T [headDim][8]
+//   sums    [headDim][8 queries]     += V^T [headDim][16]   * P^T [16][8]
+//
+// A context of one split is finished here. Otherwise a block leaves its sums, largest score and sum of weights
+//
+//   partials  [numSequences][numHeads][gridDim.x][headDim] f32
+//   partial_stats [numSequences][numHeads][gridDim.x] {largest, sum}
+//
+// to merge_splits. Blocks beyond a context, or of a sequence with not exactly one token, end at once: a grid may be
+// larger than a step needs, so that a captured graph serves shorter contexts. Where there are no keys (a sequence
+// that pads a batch) the result is zeros.
+//
+// decode_attention  Grid: x = split, y = kv head * ceil(group / 8) + eight of the group, z = sequence.
+//                   Block: 128 threads.
+// merge_splits      Grid: x = head, y = sequence. Block: headDim threads. num_splits is gridDim.x of the other.
+//
+// Source: Dao et al., "Flash-Decoding for long-context inference" (2023); Milakov and Gimelshein,
+// arXiv 1805.02867.
+
+#include "attention.cuh"
+
+constexpr int WARPS = 4;
+constexpr int THREADS = WARPS * WARP;
+constexpr int QUERIES = 8;
+
+// Splits are multiples of SPLIT_KEYS, and at most MAX_SPLITS of them; AttentionKernels.java has the same.
+constexpr int SPLIT_KEYS = 256;
+constexpr int MAX_SPLITS = 64;
+
+__device__ __forceinline__ int split_size(int context) {
+  return SPLIT_KEYS * ((context + SPLIT_KEYS * MAX_SPLITS - 1) / (SPLIT_KEYS * MAX_SPLITS));
+}
+
+// Tiles of one warp's ring: as many as static shared memory has room for, in which a third of a kilobyte or
+// more per thread is on its way at any time.
+template <int HEAD_DIM> constexpr int RING = HEAD_DIM == 128 ? 3 : 4;
+
+// Rows of a warp's sums for the other warps: a bank apart for every query pair.
+template <int HEAD_DIM> constexpr int SUMS_STRIDE = HEAD_DIM + 4;
+
+// The warp's stream of tiles: keys and values of 16 keys, then of those 64 further.
+template <typename T, int HEAD_DIM> struct TileStream {
+  const Step<T> &step;
+  const KeyPlaces places;
+  const int end;
+  const uint32_t ring;
+  uint32_t slot = 0;   // of the tile to be copied next
+  int key;             // first key of that tile
+  int row;             // of this lane's key there
+  KeyPlace next;       // of this lane's key in the tile after it
+
+  __device__ __forceinline__ TileStream(const Step<T> &step, const KeyPlaces &places, int first, int end,
+                                        uint32_t ring)
+      : step(step), places(places), end(end), ring(ring), key(first) {
+    const int lane = threadIdx.x % TILE_ROWS;
+    const KeyPlace place = places(key + lane);
+    next = places(key + WARPS * TILE_ROWS + lane);
+    row = places.row(place);
+  }
+
+  // A group of copies for each tile, an empty one beyond the end.
+  template <bool OF_VALUES> __device__ __forceinline__ void copy_next() {
+    if (key < end) {
+      Tile<HEAD_DIM>::template copy_keys<TILE_ROWS>(ring + slot * Tile<HEAD_DIM>::BYTES,
+                                                    OF_VALUES ? step.values : step.keys, row, end - key);
+    }
+    commit_copies();
+    slot = slot + 1 == RING<HEAD_DIM> ? 0 : slot + 1;
+    if (OF_VALUES) {
+      key += WARPS * TILE_ROWS;
+      row = places.row(next);
+      next = places(key + WARPS * TILE_ROWS + static_cast<int>(threadIdx.x % TILE_ROWS));
+    }
+  }
+};
+
+// What a lane holds of 16 scores by 8 queries, or of a weight per score: rows g and g + 8, queries 2t and 2t + 1.
+// As a B operand the same values lie at rows 2t, 2t + 1 (then + 8) of query g: in one register each, in lanes
+// 8t + g / 2 and 8t + 4 + g / 2, in the half that g's parity says.
+template <typename T>
+__device__ __forceinline__ void weights_as_operand(const float (&weights)[4], uint32_t (&operand)[2]) {
+  const int lane = threadIdx.x % WARP;
+  const int from = lane % 4 * 8 + lane / 8;
+  const unsigned halves = lane / 4 % 2 == 0 ? 0x5410 : 0x7632;
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const uint32_t pair = pack_pair(weights[2 * i], weights[2 * i + 1], T());
+    const uint32_t first = __shfl_sync(ALL_LANES, pair, from);
+    const uint32_t second = __shfl_sync(ALL_LANES, pair, from + 4);
+    operand[i] = __byte_perm(first, second, halves);
+  }
+}
+
+// The same over all lanes that share t.
+__device__ __forceinline__ float max_over_rows(float value) {
+#pragma unroll
+  for (int lanes = 4; lanes < WARP; lanes *= 2) {
+    value = fmaxf(value, __shfl_xor_sync(ALL_LANES, value, lanes));
+  }
+  return value;
+}
+
+__device__ __forceinline__ float sum_over_rows(float value) {
+#pragma unroll
+  for (int lanes = 4; lanes < WARP; lanes *= 2) {
+    value += __shfl_xor_sync(ALL_LANES, value, lanes);
+  }
+  return value;
+}
+
+// One warp's online softmax for queries 2t and 2t + 1. Scores are scaled to powers of two.
+template <typename T, int HEAD_DIM> struct Softmax {
+  static constexpr int K_STEPS = HEAD_DIM / 16;
+  uint32_t queries[K_STEPS][2];
+  float sums[K_STEPS][4] = {}; // elements 16i + g and 16i + g + 8
+  float largest[2] = {-INFINITY, -INFINITY};
+  float sum[2] = {0, 0}; // of this lane's rows
+
+  // Query g of the block's eight, zeros for those at or beyond `count`.
+  __device__ __forceinline__ void load_queries(const T *first_query, int count) {
+    const int lane = threadIdx.x % WARP;
+    const uint32_t *pairs = reinterpret_cast<const uint32_t *>(first_query + lane / 4 * HEAD_DIM) + lane % 4;
+#pragma unroll
+    for (int i = 0; i < K_STEPS; i++) {
+      queries[i][0] = lane / 4 < count ? pairs[8 * i] : 0;
+      queries[i][1] = lane / 4 < count ? pairs[8 * i + 4] : 0;
+    }
+  }
+
+  // Two chains of products, so that one does not wait for the other's last.
+  __device__ __forceinline__ void scores_of(uint32_t tile, float (&scores)[4]) const {
+    const uint32_t rows = Tile<HEAD_DIM>::rows_first(tile);
+    float other[4] = {};
+    for (int i = 0; i < 4; i++) {
+      scores[i] = 0;
+    }
+#pragma unroll
+    for (int i = 0; i < K_STEPS; i++) {
+      uint32_t keys[4];
+      load_matrices(rows ^ i * 2 * CHUNK_BYTES, keys);
+      multiply_add(i % 2 == 0 ? scores : other, keys, queries[i][0], queries[i][1], T());
+    }
+    for (int i = 0; i < 4; i++) {
+      scores[i] += other[i];
+    }
+  }
+
+  // Scores become weights relative to the largest score so far; keys from `visible` on weigh nothing.
+  __device__ __forceinline__ void weigh(float (&scores)[4], float scale, int visible) {
+    const int lane = threadIdx.x % WARP;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      scores[i] = lane / 4 + i / 2 * 8 < visible ? scores[i] * scale : -INFINITY;
+    }
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      const float next = fmaxf(largest[i], max_over_rows(fmaxf(scores[i], scores[i + 2])));
+      const float shrink = fast_exp2(largest[i] - next);
+      largest[i] = next;
+      scores[i] = fast_exp2(scores[i] - next);
+      scores[i + 2] = fast_exp2(scores[i + 2] - next);
+      sum[i] = fmaf(sum[i], shrink, scores[i] + scores[i + 2]);
+#pragma unroll
+      for (int j = 0; j < K_STEPS; j++) {
+        sums[j][i] *= shrink;
+        sums[j][i + 2] *= shrink;
+      }
+    }
+  }
+
+  __device__ __forceinline__ void add_values(uint32_t tile, const uint32_t (&weights)[2]) {
+    const uint32_t rows = Tile<HEAD_DIM>::chunks_first(tile);
+#pragma unroll
+    for (int i = 0; i < K_STEPS; i++) {
+      uint32_t values[4];
+      load_matrices_transposed(rows ^ i * 2 * CHUNK_BYTES, values);
+      multiply_add(sums[i], values, weights[0], weights[1], T());
+    }
+  }
+};
+
+// Where the warps of a block meet, over the same memory as their rings.
+template <int HEAD_DIM> struct Meeting {
+  float sums[WARPS][QUERIES][SUMS_STRIDE<HEAD_DIM>];
+  float largest[WARPS][QUERIES];
+  float sum[WARPS][QUERIES];
+};
+
+template <int HEAD_DIM> union BlockMemory {
+  uint8_t rings[WARPS][RING<HEAD_DIM>][Tile<HEAD_DIM>::BYTES];
+  Meeting<HEAD_DIM> meeting;
+};
+
+// Brings the warp's sums to the block's largest scores and leaves them for all.
+template <typename T, int HEAD_DIM>
+__device__ __forceinline__ void meet(Softmax<T, HEAD_DIM> &softmax, Meeting<HEAD_DIM> &meeting) {
+  const int warp = threadIdx.x / WARP;
+  const int lane = threadIdx.x % WARP;
+  const int query = lane % 4 * 2;
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const float sum = sum_over_rows(softmax.sum[i]);
+    if (lane < 4) {
+      meeting.largest[warp][query + i] = softmax.largest[i];
+      meeting.sum[warp][query + i] = sum;
+    }
+  }
+  __syncthreads();
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    float largest = meeting.largest[0][query + i];
+    for (int other = 1; other < WARPS; other++) {
+      largest = fmaxf(largest, meeting.largest[other][query + i]);
+    }
+    // A warp without keys has -infinity, and so shrinks to nothing; the first warp has keys.
+    const float shrink = fast_exp2(softmax.largest[i] - largest);
+#pragma unroll
+    for (int j = 0; j < HEAD_DIM / 16; j++) {
+      meeting.sums[warp][query + i][j * 16 + lane / 4] = softmax.sums[j][i] * shrink;
+      meeting.sums[warp][query + i][j * 16 + lane / 4 + 8] = softmax.sums[j][i + 2] * shrink;
+    }
+  }
+  __syncthreads();
+}
+
+// The heads of this block.
+struct BlockHeads {
+  int kv_head;
+  int first;
+  int count;
+
+  template <typename T> __device__ __forceinline__ explicit BlockHeads(const Step<T> &step) {
+    const int group = step.num_heads / step.num_kv_heads;
+    const int eights = (group + QUERIES - 1) / QUERIES;
+    const int first_of_group = blockIdx.y % eights * QUERIES;
+    kv_head = blockIdx.y / eights;
+    first = kv_head * group + first_of_group;
+    count = min(QUERIES, group - first_of_group);
+  }
+};
+
+template <typename T, int HEAD_DIM>
+__device__ __forceinline__ void decode_attention(const Step<T> &step, float *partials, float2 *partial_stats) {
+  __shared__ __align__(128) BlockMemory<HEAD_DIM> memory;
+  const int sequence = blockIdx.z;
+  const int token = step.query_starts[sequence];
+  const int next_start = step.query_starts[sequence + 1];
+  const int context = step.context_lengths[sequence];
+  const int size = split_size(context);
+  const int first = blockIdx.x * size;
+  if (next_start - token != 1) {
+    return;
+  }
+  const BlockHeads heads(step);
+  if (first >= context) {
+    if (context == 0 && blockIdx.x == 0) {
+      T *to = step.result(token, heads.first, HEAD_DIM);
+#pragma unroll 1
+      for (int i = threadIdx.x; i < heads.count * HEAD_DIM; i += THREADS) {
+        to[i] = round_to<T>(0);
+      }
+    }
+    return;
+  }
+  const int end = min(first + size, context);
+  const int warp = threadIdx.x / WARP;
+  const uint32_t ring = shared_address(memory.rings[warp]);
+  const int first_of_warp = first + warp * TILE_ROWS;
+  Softmax<T, HEAD_DIM> softmax;
+  if (first_of_warp < end) {
+    TileStream<T, HEAD_DIM> stream(step, KeyPlaces(step, sequence, heads.kv_head, end), first_of_warp, end, ring);
+#pragma unroll
+    for (int i = 0; i < RING<HEAD_DIM>; i++) {
+      if (i % 2 == 0) {
+        stream.template copy_next<false>();
+      } else {
+        stream.template copy_next<true>();
+      }
+    }
+    softmax.load_queries(step.query(token, heads.first, HEAD_DIM), heads.count);
+    constexpr bool KEYS_AFTER_KEYS = RING<HEAD_DIM> % 2 == 0;
+    const float scale = step.scale * LOG2_E;
+    uint32_t slot = 0;
+#pragma unroll 1
+    for (int key = first_of_warp; key < end; key += WARPS * TILE_ROWS) {
+      // Lanes read what other lanes copied, and copy over what other lanes have read.
+      await_copies<RING<HEAD_DIM> - 1>();
+      __syncwarp();
+      float weights[4];
+      softmax.scores_of(ring + slot * Tile<HEAD_DIM>::BYTES, weights);
+      slot = slot + 1 == RING<HEAD_DIM> ? 0 : slot + 1;
+      __syncwarp();
+      stream.template copy_next<!KEYS_AFTER_KEYS>();
+      softmax.weigh(weights, scale, end - key);
+      uint32_t operand[2];
+      weights_as_operand<T>(weights, operand);
+      await_copies<RING<HEAD_DIM> - 1>();
+      __syncwarp();
+      softmax.add_values(ring + slot * Tile<HEAD_DIM>::BYTES, operand);
+      slot = slot + 1 == RING<HEAD_DIM> ? 0 : slot + 1;
+      __syncwarp();
+      stream.template copy_next<KEYS_AFTER_KEYS>();
+    }
+    await_copies<0>();
+  }
+  __syncthreads();
+  Meeting<HEAD_DIM> &meeting = memory.meeting;
+  meet(softmax, meeting);
+
+  const bool whole = size >= context;
+#pragma unroll 1
+  for (int i = threadIdx.x; i < heads.count * HEAD_DIM; i += THREADS) {
+    const int query = i / HEAD_DIM;
+    const int element = i % HEAD_DIM;
+    float largest = meeting.largest[0][query];
+    for (int other = 1; other < WARPS; other++) {
+      largest = fmaxf(largest, meeting.largest[other][query]);
+    }
+    float result = 0;
+    float sum = 0;
+    for (int other = 0; other < WARPS; other++) {
+      result += meeting.sums[other][query][element];
+      sum = fmaf(meeting.sum[other][query], fast_exp2(meeting.largest[other][query] - largest), sum);
+    }
+    if (whole) {
+      step.result(token, heads.first + query, HEAD_DIM)[element] = round_to<T>(result / sum);
+    } else {
+      const int64_t partial =
+          (static_cast<int64_t>(sequence) * step.num_heads + heads.first + query) * gridDim.x + blockIdx.x;
+      partials[partial * HEAD_DIM + element] = result;
+      if (element == 0) {
+        partial_stats[partial] = make_float2(largest, sum);
+      }
+    }
+  }
+}
+
+template <typename T, int HEAD_DIM>
+__device__ __forceinline__ void merge_splits(const float *partials, const float2 *partial_stats,
+                                             const int *query_starts, const int *context_lengths, T *out,
+                                             int num_splits) {
+  const int head = blockIdx.x;
+  const int num_heads = gridDim.x;
+  const int sequence = blockIdx.y;
+  const int token = query_starts[sequence];
+  const int next_start = query_starts[sequence + 1];
+  const int context = context_lengths[sequence];
+  const int size = split_size(context);
+  if (next_start - token != 1 || size >= context) {
+    return;
+  }
+  const int used = (context + size - 1) / size;
+  const int64_t first = (static_cast<int64_t>(sequence) * num_heads + head) * num_splits;
+  float largest = -INFINITY;
+#pragma unroll 4
+  for (int split = 0; split < used; split++) {
+    largest = fmaxf(largest, partial_stats[first + split].x);
+  }
+  float result = 0;
+  float sum = 0;
+#pragma unroll 4
+  for (int split = 0; split < used; split++) {
+    const float2 stats = partial_stats[first + split];
+    const float weight = fast_exp2(stats.x - largest);
+    result = fmaf(partials[(first + split) * HEAD_DIM + threadIdx.x], weight, result);
+    sum = fmaf(stats.y, weight, sum);
+  }
+  out[(static_cast<int64_t>(token) * num_heads + head) * HEAD_DIM + threadIdx.x] = round_to<T>(result / sum);
+}
+
+#define KERNEL(HEAD_DIM, NAME, T)                                                                            \
+  extern "C" __global__ void __launch_bounds__(THREADS, 4) decode_attention_##HEAD_DIM##_##NAME(             \
+      STEP_PARAMETERS(T), float *partials, float2 *partial_stats) {                                          \
+    decode_attention<T, HEAD_DIM>(STEP_OF(T), partials, partial_stats);                                      \
+  }                                                                                                          \
+  extern "C" __global__ void __launch_bounds__(HEAD_DIM) merge_splits_##HEAD_DIM##_##NAME(                   \
+      const float *partials, const float2 *partial_stats, const int *query_starts,                           \
+      const int *context_lengths, T *out, int num_splits) {                                                  \
+    merge_splits<T, HEAD_DIM>(partials, partial_stats, query_starts, context_lengths, out, num_splits);      \
+  }
+KERNEL(64, bf16, bf16)
+KERNEL(64, f16, f16)
+KERNEL(128, bf16, bf16)
+KERNEL(128, f16, f16)

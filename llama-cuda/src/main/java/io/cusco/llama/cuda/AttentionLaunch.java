@@ -1,0 +1,75 @@
+package io.cusco.llama.cuda;
+
+import static io.cusco.llama.cuda.driver.ParameterType.FLOAT;
+import static io.cusco.llama.cuda.driver.ParameterType.INT;
+import static io.cusco.llama.cuda.driver.ParameterType.POINTER;
+
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.cuda.AttentionKernels.StepAddresses;
+import io.cusco.llama.cuda.CudaKernels.KvPools;
+import io.cusco.llama.cuda.KernelModules.Family;
+import io.cusco.llama.cuda.driver.CudaStream;
+import io.cusco.llama.cuda.driver.ParameterType;
+import io.cusco.llama.model.KvCacheSpec;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/// A kernel that begins with the parameters of a step: `STEP_PARAMETERS` in attention.cuh. Blocks
+/// of 128 threads.
+final class AttentionLaunch {
+  /// Index of the first parameter beyond those of a step.
+  static final int MORE = 13;
+
+  private static final int THREADS = 128;
+
+  private static final List<ParameterType> STEP =
+      List.of(
+          POINTER, POINTER, POINTER, POINTER, POINTER, POINTER, POINTER, INT, INT, INT, INT, INT,
+          FLOAT);
+
+  private final KernelLaunch kernel;
+
+  AttentionLaunch(
+      KernelModules modules,
+      Family family,
+      String name,
+      LlamaConfig config,
+      KvCacheSpec kvCache,
+      ParameterType... more) {
+    List<ParameterType> parameters = new ArrayList<>(STEP);
+    Collections.addAll(parameters, more);
+    kernel =
+        modules
+            .kernel(family, name, parameters.toArray(ParameterType[]::new))
+            .block(THREADS, 1)
+            .set(9, kvCache.blockSize())
+            .set(10, config.numAttentionHeads())
+            .set(11, config.numKeyValueHeads())
+            .set(12, (float) (1 / Math.sqrt(config.headDim())));
+  }
+
+  /// For the parameters from [#MORE] on, and shared memory.
+  KernelLaunch kernel() {
+    return kernel;
+  }
+
+  AttentionLaunch operands(
+      long qkv, StepAddresses arrays, KvPools pools, long out, int numSequences) {
+    kernel
+        .rows(0, qkv)
+        .rows(1, pools.keys())
+        .rows(2, pools.values())
+        .ints(3, arrays.queryStarts())
+        .ints(4, arrays.contextLengths())
+        .ints(5, arrays.blockTables())
+        .rows(6, out)
+        .set(7, numSequences)
+        .set(8, arrays.blockTableStride());
+    return this;
+  }
+
+  void launch(CudaStream stream, int gridX, int gridY, int gridZ) {
+    kernel.launch(stream, gridX, gridY, gridZ);
+  }
+}

@@ -1,0 +1,264 @@
+package io.cusco.llama.cuda;
+
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.cuda.AttentionKernels.Step;
+import io.cusco.llama.cuda.AttentionKernels.StepAddresses;
+import io.cusco.llama.cuda.CudaKernels.KvPools;
+import io.cusco.llama.cuda.driver.DeviceBuffer;
+import io.cusco.llama.model.KvCacheSpec;
+import io.cusco.llama.model.StepLimits;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/// A ragged step with random queries, keys and values, what attention makes of it in float64, and
+/// its way to a device. Blocks are scattered over a pool of which nothing but visible keys is ever
+/// written, and block tables have no entry beyond them.
+final class AttentionBatch {
+  private static final int SPARE_BLOCKS = 3;
+  private static final int SPARE_ENTRIES = 2;
+
+  private final ActivationType type;
+  private final LlamaConfig config;
+  private final int blockSize;
+  private final List<Sequence> sequences;
+
+  /// One sequence: keys and values are `[numKeyValueHeads][contextLength][headDim]`, queries are
+  /// rows of the fused projection whose key and value parts belong to nobody.
+  record Sequence(int numTokens, int contextLength, float[] qkv, float[] keys, float[] values) {}
+
+  private AttentionBatch(
+      ActivationType type, LlamaConfig config, int blockSize, List<Sequence> sequences) {
+    this.type = type;
+    this.config = config;
+    this.blockSize = blockSize;
+    this.sequences = sequences;
+  }
+
+  /// @param lengths tokens and context length of each sequence
+  static AttentionBatch random(
+      SplittableRandom random,
+      ActivationType type,
+      LlamaConfig config,
+      int blockSize,
+      int[]... lengths) {
+    int keyElements = config.numKeyValueHeads() * config.headDim();
+    int width = config.queryWidth() + 2 * keyElements;
+    return new AttentionBatch(
+        type,
+        config,
+        blockSize,
+        Arrays.stream(lengths)
+            .map(length ->
+                new Sequence(
+                    length[0],
+                    length[1],
+                    gaussian(random, type, length[0] * width, 2),
+                    gaussian(random, type, length[1] * keyElements, 1),
+                    gaussian(random, type, length[1] * keyElements, 1)))
+            .toList());
+  }
+
+  /// Scores then have a standard deviation of `scale`: some keys stand out, many count.
+  private static float[] gaussian(
+      SplittableRandom random, ActivationType type, int count, double scale) {
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = (float) (scale * random.nextGaussian());
+    }
+    return KernelDevice.rounded(type, values);
+  }
+
+  int numSequences() {
+    return sequences.size();
+  }
+
+  /// One of the sequences by itself.
+  AttentionBatch alone(int sequence) {
+    return new AttentionBatch(type, config, blockSize, List.of(sequences.get(sequence)));
+  }
+
+  /// The step's shape for a grid that reaches `spareContext` positions too far.
+  Step step(int spareContext) {
+    boolean prefills = sequences.stream().anyMatch(s -> s.numTokens() > 1);
+    int maxContext =
+        sequences.stream()
+            .filter(s -> s.numTokens() == 1)
+            .mapToInt(s -> Math.max(1, s.contextLength()) + spareContext)
+            .max()
+            .orElse(0);
+    return new Step(numTokens(), sequences.size(), prefills, maxContext);
+  }
+
+  StepLimits limits() {
+    int maxContext = sequences.stream().mapToInt(Sequence::contextLength).max().orElseThrow();
+    return new StepLimits(numTokens(), sequences.size(), 1, Math.max(1, maxContext));
+  }
+
+  private int numTokens() {
+    return sequences.stream().mapToInt(Sequence::numTokens).sum();
+  }
+
+  /// Uploads everything, runs `[numTokens][queryWidth]` results out of `kernels` and brings them
+  /// back.
+  float[] run(KernelDevice device, SplittableRandom random, int spareContext) {
+    KvCacheSpec cache = new KvCacheSpec(blockSize, numBlocks() + SPARE_BLOCKS);
+    try (AttentionKernels kernels =
+        AttentionKernels.of(device.context(), device.modules(), type, config, cache, limits())) {
+      DeviceBuffer out = device.output(type, (long) numTokens() * config.queryWidth());
+      Uploaded uploaded = upload(device, random, cache);
+      kernels.attend(
+          device.stream(),
+          uploaded.qkv(),
+          uploaded.arrays(),
+          uploaded.pools(),
+          out.address(),
+          step(spareContext));
+      return device.download(type, out);
+    }
+  }
+
+  private record Uploaded(long qkv, StepAddresses arrays, KvPools pools) {}
+
+  private int numBlocks() {
+    return sequences.stream().mapToInt(s -> Math.ceilDiv(s.contextLength(), blockSize)).sum();
+  }
+
+  private Uploaded upload(KernelDevice device, SplittableRandom random, KvCacheSpec cache) {
+    long elements = cache.capacityTokens() * config.numKeyValueHeads() * config.headDim();
+    DeviceBuffer keys = device.output(type, elements);
+    DeviceBuffer values = device.output(type, elements);
+    int[] blocks = shuffled(random, cache.numBlocks());
+    int stride =
+        SPARE_ENTRIES
+            + sequences.stream()
+                .mapToInt(s -> Math.ceilDiv(s.contextLength(), blockSize))
+                .max()
+                .orElseThrow();
+    int[] tables = new int[sequences.size() * stride];
+    Arrays.fill(tables, -1);
+    int[] starts = new int[sequences.size() + 1];
+    int[] contexts = new int[sequences.size()];
+    float[] qkv = new float[0];
+    int used = 0;
+    for (int i = 0; i < sequences.size(); i++) {
+      Sequence sequence = sequences.get(i);
+      starts[i + 1] = starts[i] + sequence.numTokens();
+      contexts[i] = sequence.contextLength();
+      int from = qkv.length;
+      qkv = Arrays.copyOf(qkv, from + sequence.qkv().length);
+      System.arraycopy(sequence.qkv(), 0, qkv, from, sequence.qkv().length);
+      for (int first = 0; first < sequence.contextLength(); first += blockSize) {
+        int block = blocks[used++];
+        tables[i * stride + first / blockSize] = block;
+        store(keys, block, sequence.keys(), sequence.contextLength(), first);
+        store(values, block, sequence.values(), sequence.contextLength(), first);
+      }
+    }
+    return new Uploaded(
+        device.upload(type, qkv).address(),
+        new StepAddresses(
+            device.upload(starts).address(),
+            device.upload(contexts).address(),
+            device.upload(tables).address(),
+            stride),
+        new KvPools(keys.address(), values.address()));
+  }
+
+  private void store(DeviceBuffer pool, int block, float[] rows, int contextLength, int first) {
+    int headDim = config.headDim();
+    int count = Math.min(blockSize, contextLength - first);
+    try (Arena arena = Arena.ofConfined()) {
+      for (int head = 0; head < config.numKeyValueHeads(); head++) {
+        int from = (head * contextLength + first) * headDim;
+        MemorySegment host = arena.allocate((long) count * headDim * type.numBytes());
+        host.copyFrom(
+            MemorySegment.ofArray(
+                KernelDevice.encode(type, Arrays.copyOfRange(rows, from, from + count * headDim))));
+        long row = ((long) block * config.numKeyValueHeads() + head) * blockSize;
+        pool.copyFrom(host, row * headDim * type.numBytes());
+      }
+    }
+  }
+
+  private static int[] shuffled(SplittableRandom random, int count) {
+    int[] order = new int[count];
+    for (int i = 0; i < count; i++) {
+      int j = random.nextInt(i + 1);
+      order[i] = order[j];
+      order[j] = i;
+    }
+    return order;
+  }
+
+  /// Attention in float64.
+  ///
+  /// @param results `[numTokens][queryWidth]`
+  /// @param magnitudes sums of weight times absolute value, which roundings of weights are relative
+  ///   to
+  record Expected(double[] results, double[] magnitudes) {}
+
+  Expected expected() {
+    int width = config.queryWidth();
+    Expected all = new Expected(new double[numTokens() * width], new double[numTokens() * width]);
+    int token = 0;
+    for (Sequence sequence : sequences) {
+      for (int i = 0; i < sequence.numTokens(); i++) {
+        int visible = sequence.contextLength() - sequence.numTokens() + i + 1;
+        for (int head = 0; head < config.numAttentionHeads(); head++) {
+          attend(sequence, i, head, visible, all, token * width + head * config.headDim());
+        }
+        token++;
+      }
+    }
+    return all;
+  }
+
+  private void attend(
+      Sequence sequence, int token, int head, int visible, Expected all, int place) {
+    int headDim = config.headDim();
+    int width = config.queryWidth() + 2 * config.numKeyValueHeads() * headDim;
+    int query = token * width + head * headDim;
+    int kvHead = head / (config.numAttentionHeads() / config.numKeyValueHeads());
+    int rows = kvHead * sequence.contextLength() * headDim;
+    double[] weights = new double[Math.max(0, visible)];
+    double largest = Double.NEGATIVE_INFINITY;
+    for (int key = 0; key < visible; key++) {
+      double score = 0;
+      for (int i = 0; i < headDim; i++) {
+        score += (double) sequence.qkv()[query + i] * sequence.keys()[rows + key * headDim + i];
+      }
+      weights[key] = score / Math.sqrt(headDim);
+      largest = Math.max(largest, weights[key]);
+    }
+    double sum = 0;
+    for (int key = 0; key < visible; key++) {
+      weights[key] = Math.exp(weights[key] - largest);
+      sum += weights[key];
+    }
+    for (int key = 0; key < visible; key++) {
+      for (int i = 0; i < headDim; i++) {
+        double part = weights[key] / sum * sequence.values()[rows + key * headDim + i];
+        all.results()[place + i] += part;
+        all.magnitudes()[place + i] += Math.abs(part);
+      }
+    }
+  }
+
+  @Override
+  public String toString() {
+    StringBuilder text = new StringBuilder();
+    text.append(
+        "%s, %d heads over %d of %d, blocks of %d:"
+            .formatted(
+                type,
+                config.numAttentionHeads(),
+                config.numKeyValueHeads(),
+                config.headDim(),
+                blockSize));
+    sequences.forEach(s -> text.append(" %d of %d".formatted(s.numTokens(), s.contextLength())));
+    return text.toString();
+  }
+}
