@@ -186,5 +186,12 @@ final class CalibrationForms {
             List.of(Cell.PREDICATE),
             "setp.ne.u32 %p, %i0, 0;\nnot.pred %p, %p;\nselp.u32 %r0, 1, 0, %p;",
             0));
+    forms.add(
+        new CalibrationForm(
+            "mov.pred",
+            List.of(Cell.PREDICATE),
+            List.of(Cell.PREDICATE),
+            "setp.ne.u32 %p, %i0, 0;\nmov.pred %q, %p;\nselp.u32 %r0, 1, 0, %q;",
+            0));
   }
 }

@@ -5,8 +5,8 @@ import java.util.BitSet;
 /// Which blocks of a launch are ordered with each other. Blocks run in any order, so an access of
 /// one block never comes "after" another block's, except through the usual hand-over: the writer
 /// fences (`membar.gl`) and then does an atomic in global memory, the reader does an atomic in
-/// global memory first. That is taken for the whole block, which is coarser than the memory model:
-/// it can miss a race of a kernel that fences, never invent one.
+/// global memory first. That is taken for the whole block, which is coarser than the memory model,
+/// so a race of a kernel that fences can be missed; a hand-over by other means counts as a race.
 final class BlockOrder {
   private final boolean strictWarps;
   private final BitSet fenced = new BitSet();

@@ -173,7 +173,7 @@ public final class DeviceMemory {
           DeviceFault.Kind.READ_ONLY,
           what + " into " + region.describe(address - region.base()) + ", which is constant");
     }
-    return new DeviceRange(region, (int) (address - region.base()), (int) numBytes, what);
+    return new DeviceRange(region, (int) (address - region.base()), (int) numBytes, forWrite, what);
   }
 
   /// Bytes of all live allocations.

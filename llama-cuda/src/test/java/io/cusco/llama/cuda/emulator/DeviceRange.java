@@ -4,17 +4,20 @@ import java.util.Objects;
 
 /// A part of one allocation, for host routines that compute on device memory. Offsets are in bytes
 /// from the start of the range. Reads are checked for bytes that nothing has written; an offset
-/// outside of the range is an [IndexOutOfBoundsException].
+/// outside of the range is an [IndexOutOfBoundsException], a write to a range that was asked for to
+/// read an [IllegalStateException].
 public final class DeviceRange {
   private final MemoryRegion region;
   private final int start;
   private final int numBytes;
+  private final boolean writable;
   private final String what;
 
-  DeviceRange(MemoryRegion region, int start, int numBytes, String what) {
+  DeviceRange(MemoryRegion region, int start, int numBytes, boolean writable, String what) {
     this.region = region;
     this.start = start;
     this.numBytes = numBytes;
+    this.writable = writable;
     this.what = what;
   }
 
@@ -42,6 +45,9 @@ public final class DeviceRange {
   }
 
   private int forWrite(long offset, int length) {
+    if (!writable) {
+      throw new IllegalStateException(what + " asked for a range to read and writes to it");
+    }
     int at = start + (int) Objects.checkFromIndexSize(offset, length, numBytes);
     region.setInitialised(at, length, true);
     return at;

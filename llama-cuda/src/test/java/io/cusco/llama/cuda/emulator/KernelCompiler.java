@@ -107,6 +107,9 @@ final class KernelCompiler {
     if (form.take("red")) {
       String operation = form.takeOneOf("popc", "and", "or");
       PtxType type = form.takeType();
+      if (operation == null) {
+        throw new IllegalArgumentException("an operation is missing");
+      }
       reduction = new BarrierReduction(operation, form.out(0, type), form.predicate(2));
       number = 1;
       form.finish(3);

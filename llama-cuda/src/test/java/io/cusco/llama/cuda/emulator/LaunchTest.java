@@ -1,6 +1,7 @@
 package io.cusco.llama.cuda.emulator;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -54,5 +55,64 @@ class LaunchTest {
       assertThat(range.getInt(4L * i)).isEqualTo(i + 1);
     }
     assertThat(emulator.coverage().kernels().getFirst().ratio()).isEqualTo(1);
+  }
+
+  @Test
+  void threadsKnowTheirPlaceInThreeDimensions() {
+    String ptx =
+        EmulatedDevice.kernel(
+            ".param .u64 out",
+            """
+              ld.param.u64 %l1, [out];
+              mov.u32 %r1, %ctaid.z;
+              mov.u32 %r2, %nctaid.y;
+              mov.u32 %r3, %ctaid.y;
+              mad.lo.s32 %r1, %r1, %r2, %r3;
+              mov.u32 %r2, %nctaid.x;
+              mov.u32 %r3, %ctaid.x;
+              mad.lo.s32 %r1, %r1, %r2, %r3;
+              mov.u32 %r2, %ntid.z;
+              mov.u32 %r3, %tid.z;
+              mad.lo.s32 %r1, %r1, %r2, %r3;
+              mov.u32 %r2, %ntid.y;
+              mov.u32 %r3, %tid.y;
+              mad.lo.s32 %r1, %r1, %r2, %r3;
+              mov.u32 %r2, %ntid.x;
+              mov.u32 %r3, %tid.x;
+              mad.lo.s32 %r1, %r1, %r2, %r3;
+              mul.wide.s32 %l2, %r1, 4;
+              add.s64 %l2, %l1, %l2;
+              mov.u32 %r4, %warpid;
+              shl.b32 %r4, %r4, 5;
+              mov.u32 %r5, %laneid;
+              add.s32 %r4, %r4, %r5;
+              st.global.u32 [%l2], %r4;
+            """);
+    EmulatedDevice device = new EmulatedDevice(ptx, EmulatorOptions.checked(1));
+    int threads = 5 * 3 * 4;
+    int blocks = 2 * 3 * 2;
+    long out = device.empty(4L * blocks * threads);
+    device.launch("test", new LaunchConfig(2, 3, 2, 5, 3, 4, 0), out);
+    DeviceRange range = device.memory().range(out, 4L * blocks * threads, false, "test");
+    // Every place was written once: a second write would be a race, a missing one uninitialised.
+    for (int i = 0; i < blocks * threads; i++) {
+      assertThat(range.getInt(4L * i)).isEqualTo(i % threads);
+    }
+  }
+
+  @Test
+  void launchesThatHardwareRefusesAreRefused() {
+    EmulatedDevice device = new EmulatedDevice(ADD_ONE, EmulatorOptions.checked(1));
+    LaunchConfig[] refused = {
+      LaunchConfig.of(0, 32, 0),
+      new LaunchConfig(1, 65536, 1, 32, 1, 1, 0),
+      new LaunchConfig(1, 1, 1, 1, 1, 65, 0),
+      LaunchConfig.of(1, 32, 200_000)
+    };
+    for (LaunchConfig config : refused) {
+      assertThatThrownBy(() -> device.launch("addOne", config, 0L, 0))
+          .isInstanceOfSatisfying(
+              DeviceFault.class, fault -> assertThat(fault.cuResult()).isEqualTo(1));
+    }
   }
 }

@@ -83,8 +83,8 @@ class PtxModuleTest {
     String variables =
         """
         .const .align 4 .f32 table[3] = {0f3F800000, 0f40000000};
-        .visible .global .align 8 .u64 pointer = generic(words)+4;
         .global .align 4 .u32 words[2] = {7, 0x2a};
+        .visible .global .align 8 .u64 pointer = generic(words)+4;
         """;
     String ptx =
         EmulatedDevice.kernel(
@@ -100,7 +100,6 @@ class PtxModuleTest {
                 """)
             .replace(".visible .entry", variables + ".visible .entry");
     EmulatedDevice device = new EmulatedDevice(ptx, EmulatorOptions.checked(1));
-    // Variables of a module may follow their use.
     long out = device.empty(16);
     device.launch("test", LaunchConfig.of(1, 1, 0), out);
     DeviceRange range = device.memory().range(out, 16, false, "test");

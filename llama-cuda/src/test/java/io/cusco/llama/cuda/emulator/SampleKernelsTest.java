@@ -203,6 +203,48 @@ class SampleKernelsTest {
     }
   }
 
+  @Test
+  void functionsOfTheCudaLibrary() {
+    EmulatedDevice device = samples(9);
+    float[] x = new float[32];
+    for (int i = 0; i < 32; i++) {
+      // Some arguments are large enough for the slow range reduction.
+      x[i] = (float) (random.nextDouble() * (i % 4 == 0 ? 1e6 : 10) + 0.1);
+    }
+    long y = device.empty(32 * 12 * 4);
+    device.launch("math_functions", LaunchConfig.of(1, 32, 0), device.floats(x), y);
+    float[] actual = device.floatsAt(y, 32 * 12);
+    for (int i = 0; i < 32; i++) {
+      double value = x[i];
+      double scaled = x[i] / 1000;
+      double[] expected = {
+        Math.sin(value),
+        Math.cos(value),
+        Math.tan(value),
+        Math.exp(scaled),
+        Math.log(value),
+        Math.cbrt(value),
+        Math.atan(value),
+        Math.tanh(scaled),
+        value % 0.7f,
+        Math.exp(value / 1000),
+        Math.floor(value + 0.5),
+        Math.floor(x[i] * 1e9f / 1000003.0)
+      };
+      for (int k = 0; k < 12; k++) {
+        // The library promises a few units in the last place; 2^-21 is eight of them.
+        double tolerance = Math.abs(expected[k]) * 0x1p-21 + 1e-7;
+        if (Float.isInfinite((float) expected[k])) {
+          assertThat(actual[12 * i + k]).isEqualTo((float) expected[k]);
+        } else {
+          assertThat((double) actual[12 * i + k])
+              .as("function %d of %s", k, x[i])
+              .isCloseTo(expected[k], Offset.offset(tolerance));
+        }
+      }
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(ints = {1, 13, 64, 100})
   void prefillAttention(int numTokens) {

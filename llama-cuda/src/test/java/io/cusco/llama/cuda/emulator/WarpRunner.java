@@ -47,20 +47,11 @@ final class WarpRunner {
     int other = warp.lowestOther(fragment);
     do {
       if (pc == steps.length) {
-        warp.exit(mask);
-        warp.removeFragment(fragment);
+        leave(warp, fragment, pc, mask, mask);
         return;
       }
       Step step = steps[pc];
-      current = step;
-      if (--budget < 0) {
-        throw new DeviceFault(
-            DeviceFault.Kind.INSTRUCTION_BUDGET,
-            Integer.numberOfTrailingZeros(mask),
-            "the launch used up its budget of warp instructions: most likely an endless loop");
-      }
-      int executing =
-          step.guard < 0 ? mask : mask & Predicate.lanes(warp, step.guard, step.guardNegated);
+      int executing = begin(warp, step, mask);
       if (executing == 0) {
         pc++;
         continue;
@@ -70,35 +61,6 @@ final class WarpRunner {
           step.operation.run(warp, executing);
           pc++;
         }
-        case BRANCH -> {
-          if (executing == mask) {
-            pc = step.targets[0];
-          } else {
-            warp.addFragment(step.targets[0], executing);
-            mask &= ~executing;
-            pc++;
-            other = Math.min(other, step.targets[0]);
-          }
-        }
-        case BRANCH_INDEXED -> {
-          count(step, executing);
-          warp.removeFragment(fragment);
-          split(warp, step, executing);
-          if (mask != executing) {
-            warp.addFragment(pc + 1, mask & ~executing);
-          }
-          return;
-        }
-        case EXIT -> {
-          warp.exit(executing);
-          mask &= ~executing;
-          if (mask == 0) {
-            count(step, executing);
-            warp.removeFragment(fragment);
-            return;
-          }
-          pc++;
-        }
         case WARP_SYNC -> {
           if (!synchronise(warp, step, executing, mask)) {
             block(warp, fragment, pc, mask);
@@ -106,28 +68,81 @@ final class WarpRunner {
           }
           pc++;
         }
-        case BARRIER -> {
+        case BRANCH -> {
           if (executing != mask) {
-            throw new DeviceFault(
-                DeviceFault.Kind.DIVERGENT_BARRIER,
-                Integer.numberOfTrailingZeros(executing),
-                "divergent barrier: lanes %s execute it, lanes %s skip it by its guard"
-                    .formatted(Warp.lanes(executing), Warp.lanes(mask & ~executing)));
-          }
-          if (mask != warp.live()) {
-            block(warp, fragment, pc, mask);
+            count(step, executing);
+            warp.addFragment(step.targets[0], executing);
+            stay(warp, fragment, pc + 1, mask & ~executing);
             return;
           }
+          pc = step.targets[0];
+        }
+        case BRANCH_INDEXED -> {
           count(step, executing);
-          warp.barrier = step;
-          warp.pcs[fragment] = pc + 1;
+          split(warp, fragment, step, pc, mask, executing);
+          return;
+        }
+        case EXIT -> {
+          count(step, executing);
+          leave(warp, fragment, pc, mask, executing);
+          return;
+        }
+        case BARRIER -> {
+          arrive(warp, fragment, step, pc, mask, executing);
           return;
         }
       }
       count(step, executing);
     } while (pc < other);
+    stay(warp, fragment, pc, mask);
+  }
+
+  /// The lanes that execute a step: those of the fragment for which its guard holds.
+  private int begin(Warp warp, Step step, int mask) {
+    current = step;
+    if (--budget < 0) {
+      throw new DeviceFault(
+          DeviceFault.Kind.INSTRUCTION_BUDGET,
+          Integer.numberOfTrailingZeros(mask),
+          "the launch used up its budget of warp instructions: most likely an endless loop");
+    }
+    return step.guard < 0 ? mask : mask & Predicate.lanes(warp, step.guard, step.guardNegated);
+  }
+
+  private static void stay(Warp warp, int fragment, int pc, int mask) {
     warp.pcs[fragment] = pc;
     warp.masks[fragment] = mask;
+  }
+
+  private static void block(Warp warp, int fragment, int pc, int mask) {
+    stay(warp, fragment, pc, mask);
+    warp.blocked[fragment] = true;
+  }
+
+  private static void leave(Warp warp, int fragment, int pc, int mask, int executing) {
+    warp.exit(executing);
+    if (mask == executing) {
+      warp.removeFragment(fragment);
+    } else {
+      stay(warp, fragment, pc + 1, mask & ~executing);
+    }
+  }
+
+  private void arrive(Warp warp, int fragment, Step step, int pc, int mask, int executing) {
+    if (executing != mask) {
+      throw new DeviceFault(
+          DeviceFault.Kind.DIVERGENT_BARRIER,
+          Integer.numberOfTrailingZeros(executing),
+          "divergent barrier: lanes %s execute it, lanes %s skip it by its guard"
+              .formatted(Warp.lanes(executing), Warp.lanes(mask & ~executing)));
+    }
+    if (mask != warp.live()) {
+      block(warp, fragment, pc, mask);
+      return;
+    }
+    count(step, executing);
+    warp.barrier = step;
+    stay(warp, fragment, pc + 1, mask);
   }
 
   private void count(Step step, int executing) {
@@ -135,14 +150,12 @@ final class WarpRunner {
     threadInstructions += Integer.bitCount(executing);
   }
 
-  private static void block(Warp warp, int fragment, int pc, int mask) {
-    warp.pcs[fragment] = pc;
-    warp.masks[fragment] = mask;
-    warp.blocked[fragment] = true;
-  }
-
   /// One fragment per value of the index.
-  private static void split(Warp warp, Step step, int executing) {
+  private static void split(Warp warp, int fragment, Step step, int pc, int mask, int executing) {
+    warp.removeFragment(fragment);
+    if (mask != executing) {
+      warp.addFragment(pc + 1, mask & ~executing);
+    }
     int rest = executing;
     while (rest != 0) {
       int lane = Integer.numberOfTrailingZeros(rest);

@@ -189,3 +189,21 @@ extern "C" __global__ void reverse_tiles(const float4* x, float4* y) {
   __syncthreads();
   y[first + threadIdx.x] = tile[blockDim.x - 1 - threadIdx.x];
 }
+
+// y: [threads, 12]. The library's functions, which end in most arithmetic instructions there are.
+extern "C" __global__ void math_functions(const float* x, float* y) {
+  float value = x[threadIdx.x];
+  y += threadIdx.x * 12;
+  y[0] = sinf(value);
+  y[1] = cosf(value);
+  y[2] = tanf(value);
+  y[3] = expf(value / 1000);
+  y[4] = logf(value);
+  y[5] = cbrtf(value);
+  y[6] = atanf(value);
+  y[7] = tanhf(value / 1000);
+  y[8] = fmodf(value, 0.7f);
+  y[9] = static_cast<float>(exp(static_cast<double>(value) / 1000));
+  y[10] = roundf(value);
+  y[11] = static_cast<float>(static_cast<long long>(value * 1e9f) / 1000003);
+}
