@@ -108,6 +108,7 @@ struct KeyPlaces {
     return {block_table[entry], static_cast<int>(inside - entry * block_size)};
   }
 
+  // An int has room for the rows of 256 GB of one layer's keys.
   __device__ __forceinline__ int row(KeyPlace place) const {
     return (place.block * num_kv_heads + kv_head) * block_size + place.slot;
   }

@@ -27,8 +27,9 @@ class CalibrationModuleTest {
   /// What a calibration kernel consists of itself, and control flow, of which nothing is recorded.
   private static final Pattern HARNESS =
       Pattern.compile(
-          "bra(\\.uni)?|ret|bar\\.sync|cvta\\.to\\.global\\.u64|ld\\.param\\.\\w+|st\\..*"
-              + "|ld\\.(global|global\\.nc|shared)\\.[ufb](16|32|64)|mov\\.(b32|b64)");
+          "bra(\\.uni)?|ret|bar\\.(warp\\.)?sync|cp\\.async\\.(commit|wait)_group"
+              + "|cvta\\.to\\.global\\.u64|ld\\.param\\.\\w+|st\\..*"
+              + "|ld\\.(global|global\\.nc|shared)\\.([ufb](16|32|64)|s32)|mov\\.(b32|b64)");
 
   @Test
   void namesAreUnique() {
