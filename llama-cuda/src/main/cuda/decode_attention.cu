@@ -288,7 +288,7 @@ __device__ __forceinline__ void leave(const Step<T> &step, int sequence, int tok
 
 template <typename T, int HEAD_DIM>
 __device__ __forceinline__ void decode_attention(const Step<T> &step, float *partials, float2 *partial_stats) {
-  __shared__ __align__(128) BlockMemory<HEAD_DIM> memory;
+  __shared__ __align__(TILE_ALIGNMENT) BlockMemory<HEAD_DIM> memory;
   const int sequence = blockIdx.z;
   const int token = step.query_starts[sequence];
   const int next_start = step.query_starts[sequence + 1];
