@@ -15,6 +15,7 @@
 #include "attention.cuh"
 
 constexpr int THREADS = 128;
+constexpr int BLOCKS = 8; // per multiprocessor: registers for several loads in flight
 
 __device__ __forceinline__ float warp_max(float value) {
 #pragma unroll
@@ -24,8 +25,31 @@ __device__ __forceinline__ float warp_max(float value) {
   return value;
 }
 
+template <typename T>
+__device__ __forceinline__ float product(const float *query, const T *key, int head_dim) {
+  float sum = 0;
+  if (head_dim % VECTOR == 0) {
+#pragma unroll 2
+    for (int i = 0; i < head_dim; i += VECTOR) {
+      float of_query[VECTOR];
+      float of_key[VECTOR];
+      load_vector(key + i, of_key);
+      load_vector(query + i, of_query);
+      for (int j = 0; j < VECTOR; j++) {
+        sum = fmaf(of_query[j], of_key[j], sum);
+      }
+    }
+  } else {
+#pragma unroll 1
+    for (int i = 0; i < head_dim; i++) {
+      sum = fmaf(query[i], to_float(key[i]), sum);
+    }
+  }
+  return sum;
+}
+
 template <typename T> __device__ __forceinline__ void attention(const Step<T> &step, int head_dim) {
-  extern __shared__ float row_pair[];
+  extern __shared__ __align__(16) float row_pair[];
   __shared__ float weights[THREADS];
   __shared__ int rows[THREADS];
   __shared__ float warp_largest[THREADS / WARP];
@@ -66,12 +90,7 @@ template <typename T> __device__ __forceinline__ void attention(const Step<T> &s
     float score = -INFINITY;
     if (threadIdx.x < count) {
       const int row = places.row(places(first + threadIdx.x));
-      const T *key = step.keys + static_cast<int64_t>(row) * head_dim;
-      score = 0;
-#pragma unroll 1
-      for (int i = 0; i < head_dim; i++) {
-        score = fmaf(query[i], to_float(key[i]), score);
-      }
+      score = product(query, step.keys + static_cast<int64_t>(row) * head_dim, head_dim);
       rows[threadIdx.x] = row;
     }
     const float of_warp = warp_max(score);
@@ -89,7 +108,7 @@ template <typename T> __device__ __forceinline__ void attention(const Step<T> &s
     __syncthreads();
 
     float sum_of_tile = 0;
-#pragma unroll 1
+#pragma unroll 8
     for (int k = 0; k < count; k++) {
       sum_of_tile += weights[k];
     }
@@ -97,7 +116,8 @@ template <typename T> __device__ __forceinline__ void attention(const Step<T> &s
 #pragma unroll 1
     for (int i = threadIdx.x; i < head_dim; i += THREADS) {
       float element = sums[i] * shrink;
-#pragma unroll 1
+      // Loads in flight: each is a row of its own.
+#pragma unroll 8
       for (int k = 0; k < count; k++) {
         element = fmaf(weights[k], to_float(step.values[static_cast<int64_t>(rows[k]) * head_dim + i]), element);
       }
@@ -111,7 +131,7 @@ template <typename T> __device__ __forceinline__ void attention(const Step<T> &s
 }
 
 #define KERNEL(NAME, T)                                                                                      \
-  extern "C" __global__ void __launch_bounds__(THREADS) attention_##NAME(STEP_PARAMETERS(T), int head_dim) { \
+  extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attention_##NAME(STEP_PARAMETERS(T), int head_dim) { \
     attention<T>(STEP_OF(T), head_dim);                                                                      \
   }
 FOR_EACH_ACTIVATION_TYPE(KERNEL)

@@ -27,6 +27,9 @@ constexpr int TILE_ROWS = 16;
 
 constexpr int CHUNK_BYTES = 16;
 
+// Bytes of the longest row of a tile.
+constexpr int TILE_ALIGNMENT = 256;
+
 template <typename T> struct Step {
   const T *qkv;              // [numTokens][(numHeads + 2 * numKvHeads) * headDim], queries turned
   const T *keys;             // one layer's pool
@@ -108,6 +111,7 @@ struct KeyPlaces {
     return {block_table[entry], static_cast<int>(inside - entry * block_size)};
   }
 
+  // An int has room for the rows of 256 GB of one layer's keys.
   __device__ __forceinline__ int row(KeyPlace place) const {
     return (place.block * num_kv_heads + kv_head) * block_size + place.slot;
   }
@@ -132,12 +136,14 @@ template <int NEWEST> __device__ __forceinline__ void await_copies() {
 }
 
 // Tiles in shared memory: rows of HEAD_DIM 16-bit elements, whose 16-byte chunk c lies at c ^ (row % 8), so
-// that the eight rows an ldmatrix reads at one time lie in different banks.
+// that the eight rows an ldmatrix reads at one time lie in different banks. Tiles start at a multiple of a row's
+// bytes, so that its chunks are found by exclusive or.
 template <int HEAD_DIM> struct Tile {
   static constexpr int ROW_BYTES = HEAD_DIM * 2;
   static constexpr int CHUNKS = ROW_BYTES / CHUNK_BYTES;
   static constexpr int ROWS_PER_PASS = WARP / CHUNKS;
   static constexpr int BYTES = TILE_ROWS * ROW_BYTES;
+  static_assert(TILE_ALIGNMENT % ROW_BYTES == 0, "every tile starts at a multiple of its rows' bytes");
   static_assert(CHUNKS >= 8 && WARP % CHUNKS == 0, "a warp copies whole rows, each over all banks");
 
   __device__ __forceinline__ static uint32_t chunk_at(uint32_t tile, int row, int chunk) {

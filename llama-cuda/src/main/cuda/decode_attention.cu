@@ -198,6 +198,14 @@ template <int HEAD_DIM> struct Meeting {
   float sums[WARPS][QUERIES][SUMS_STRIDE<HEAD_DIM>];
   float largest[WARPS][QUERIES];
   float sum[WARPS][QUERIES];
+
+  __device__ __forceinline__ float largest_of_all(int query) const {
+    float of_all = largest[0][query];
+    for (int warp = 1; warp < WARPS; warp++) {
+      of_all = fmaxf(of_all, largest[warp][query]);
+    }
+    return of_all;
+  }
 };
 
 template <int HEAD_DIM> union BlockMemory {
@@ -222,12 +230,8 @@ __device__ __forceinline__ void meet(Softmax<T, HEAD_DIM> &softmax, Meeting<HEAD
   __syncthreads();
 #pragma unroll
   for (int i = 0; i < 2; i++) {
-    float largest = meeting.largest[0][query + i];
-    for (int other = 1; other < WARPS; other++) {
-      largest = fmaxf(largest, meeting.largest[other][query + i]);
-    }
     // A warp without keys has -infinity, and so shrinks to nothing; the first warp has keys.
-    const float shrink = fast_exp2(softmax.largest[i] - largest);
+    const float shrink = fast_exp2(softmax.largest[i] - meeting.largest_of_all(query + i));
 #pragma unroll
     for (int j = 0; j < HEAD_DIM / 16; j++) {
       meeting.sums[warp][query + i][j * 16 + lane / 4] = softmax.sums[j][i] * shrink;
@@ -253,9 +257,38 @@ struct BlockHeads {
   }
 };
 
+// Adds up what the warps left, for the result of a context of one split or as a part of it.
+template <typename T, int HEAD_DIM>
+__device__ __forceinline__ void leave(const Step<T> &step, int sequence, int token, const BlockHeads &heads,
+                                      bool whole, const Meeting<HEAD_DIM> &meeting, float *partials,
+                                      float2 *partial_stats) {
+#pragma unroll 1
+  for (int i = threadIdx.x; i < heads.count * HEAD_DIM; i += THREADS) {
+    const int query = i / HEAD_DIM;
+    const int element = i % HEAD_DIM;
+    const float largest = meeting.largest_of_all(query);
+    float result = 0;
+    float sum = 0;
+    for (int warp = 0; warp < WARPS; warp++) {
+      result += meeting.sums[warp][query][element];
+      sum = fmaf(meeting.sum[warp][query], fast_exp2(meeting.largest[warp][query] - largest), sum);
+    }
+    if (whole) {
+      step.result(token, heads.first + query, HEAD_DIM)[element] = round_to<T>(result / sum);
+    } else {
+      const int64_t partial =
+          (static_cast<int64_t>(sequence) * step.num_heads + heads.first + query) * gridDim.x + blockIdx.x;
+      partials[partial * HEAD_DIM + element] = result;
+      if (element == 0) {
+        partial_stats[partial] = make_float2(largest, sum);
+      }
+    }
+  }
+}
+
 template <typename T, int HEAD_DIM>
 __device__ __forceinline__ void decode_attention(const Step<T> &step, float *partials, float2 *partial_stats) {
-  __shared__ __align__(128) BlockMemory<HEAD_DIM> memory;
+  __shared__ __align__(TILE_ALIGNMENT) BlockMemory<HEAD_DIM> memory;
   const int sequence = blockIdx.z;
   const int token = step.query_starts[sequence];
   const int next_start = step.query_starts[sequence + 1];
@@ -321,32 +354,7 @@ __device__ __forceinline__ void decode_attention(const Step<T> &step, float *par
   Meeting<HEAD_DIM> &meeting = memory.meeting;
   meet(softmax, meeting);
 
-  const bool whole = size >= context;
-#pragma unroll 1
-  for (int i = threadIdx.x; i < heads.count * HEAD_DIM; i += THREADS) {
-    const int query = i / HEAD_DIM;
-    const int element = i % HEAD_DIM;
-    float largest = meeting.largest[0][query];
-    for (int other = 1; other < WARPS; other++) {
-      largest = fmaxf(largest, meeting.largest[other][query]);
-    }
-    float result = 0;
-    float sum = 0;
-    for (int other = 0; other < WARPS; other++) {
-      result += meeting.sums[other][query][element];
-      sum = fmaf(meeting.sum[other][query], fast_exp2(meeting.largest[other][query] - largest), sum);
-    }
-    if (whole) {
-      step.result(token, heads.first + query, HEAD_DIM)[element] = round_to<T>(result / sum);
-    } else {
-      const int64_t partial =
-          (static_cast<int64_t>(sequence) * step.num_heads + heads.first + query) * gridDim.x + blockIdx.x;
-      partials[partial * HEAD_DIM + element] = result;
-      if (element == 0) {
-        partial_stats[partial] = make_float2(largest, sum);
-      }
-    }
-  }
+  leave<T>(step, sequence, token, heads, size >= context, meeting, partials, partial_stats);
 }
 
 template <typename T, int HEAD_DIM>

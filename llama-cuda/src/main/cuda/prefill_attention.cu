@@ -207,7 +207,7 @@ __device__ __forceinline__ void copy_queries(uint32_t tile, const T *from, int64
 
 template <typename T, int HEAD_DIM> __device__ __forceinline__ void prefill_attention(const Step<T> &step) {
   using Tiles = Tile<HEAD_DIM>;
-  extern __shared__ __align__(128) uint8_t tiles[];
+  extern __shared__ __align__(TILE_ALIGNMENT) uint8_t tiles[];
   const int warp = threadIdx.x / WARP;
   const uint32_t queries = shared_address(tiles) + warp * BANDS * Tiles::BYTES;
   const uint32_t keys = shared_address(tiles) + QUERIES * Tiles::ROW_BYTES;

@@ -4,11 +4,15 @@ import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.cuda.AttentionKernels.Step;
 import io.cusco.llama.cuda.AttentionKernels.StepAddresses;
 import io.cusco.llama.cuda.CudaKernels.KvPools;
+import io.cusco.llama.cuda.driver.CudaGraph;
+import io.cusco.llama.cuda.driver.CudaGraphExec;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.StepLimits;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -120,7 +124,69 @@ final class AttentionBatch {
     }
   }
 
-  private record Uploaded(long qkv, StepAddresses arrays, KvPools pools) {}
+  /// Records the step's launches, runs them, and once more after every context was cut to its first
+  /// `contextLengths` keys in place.
+  ///
+  /// @return the results of both runs
+  List<float[]> replay(
+      KernelDevice device, SplittableRandom random, int maxContext, int[] contextLengths) {
+    KvCacheSpec cache = new KvCacheSpec(blockSize, numBlocks() + SPARE_BLOCKS);
+    DeviceBuffer out = device.output(type, (long) numTokens() * config.queryWidth());
+    Uploaded uploaded = upload(device, random, cache);
+    Step step = new Step(numTokens(), sequences.size(), false, maxContext);
+    StepLimits limits = new StepLimits(numTokens(), sequences.size(), 1, maxContext);
+    try (AttentionKernels kernels =
+            AttentionKernels.of(device.context(), device.modules(), type, config, cache, limits);
+        CudaGraph graph =
+            CudaGraph.capture(
+                device.stream(),
+                () ->
+                    kernels.attend(
+                        device.stream(),
+                        uploaded.qkv(),
+                        uploaded.arrays(),
+                        uploaded.pools(),
+                        out.address(),
+                        step));
+        CudaGraphExec exec = graph.instantiate();
+        Arena arena = Arena.ofConfined()) {
+      exec.launch(device.stream());
+      float[] first = device.download(type, out);
+      uploaded
+          .contextLengths()
+          .copyFrom(arena.allocateFrom(ValueLayout.JAVA_INT, contextLengths), 0);
+      exec.launch(device.stream());
+      return List.of(first, device.download(type, out));
+    }
+  }
+
+  /// The same sequences of single tokens with the first `contextLengths` of their keys.
+  AttentionBatch cut(int[] contextLengths) {
+    List<Sequence> shorter = new ArrayList<>();
+    for (int i = 0; i < sequences.size(); i++) {
+      Sequence sequence = sequences.get(i);
+      shorter.add(
+          new Sequence(
+              1,
+              contextLengths[i],
+              sequence.qkv(),
+              cut(sequence.keys(), sequence.contextLength(), contextLengths[i]),
+              cut(sequence.values(), sequence.contextLength(), contextLengths[i])));
+    }
+    return new AttentionBatch(type, config, blockSize, shorter);
+  }
+
+  private float[] cut(float[] rows, int from, int to) {
+    int headDim = config.headDim();
+    float[] shorter = new float[config.numKeyValueHeads() * to * headDim];
+    for (int head = 0; head < config.numKeyValueHeads(); head++) {
+      System.arraycopy(rows, head * from * headDim, shorter, head * to * headDim, to * headDim);
+    }
+    return shorter;
+  }
+
+  private record Uploaded(
+      long qkv, DeviceBuffer contextLengths, StepAddresses arrays, KvPools pools) {}
 
   private int numBlocks() {
     return sequences.stream().mapToInt(s -> Math.ceilDiv(s.contextLength(), blockSize)).sum();
@@ -157,11 +223,13 @@ final class AttentionBatch {
         store(values, block, sequence.values(), sequence.contextLength(), first);
       }
     }
+    DeviceBuffer contextLengths = device.upload(contexts);
     return new Uploaded(
         device.upload(type, qkv).address(),
+        contextLengths,
         new StepAddresses(
             device.upload(starts).address(),
-            device.upload(contexts).address(),
+            contextLengths.address(),
             device.upload(tables).address(),
             stride),
         new KvPools(keys.address(), values.address()));

@@ -179,19 +179,14 @@ final class CalibrationForms {
                   .formatted(opcode),
               0));
     }
-    forms.add(
-        new CalibrationForm(
-            "not.pred",
-            List.of(Cell.PREDICATE),
-            List.of(Cell.PREDICATE),
-            "setp.ne.u32 %p, %i0, 0;\nnot.pred %p, %p;\nselp.u32 %r0, 1, 0, %p;",
-            0));
-    forms.add(
-        new CalibrationForm(
-            "mov.pred",
-            List.of(Cell.PREDICATE),
-            List.of(Cell.PREDICATE),
-            "setp.ne.u32 %p, %i0, 0;\nmov.pred %q, %p;\nselp.u32 %r0, 1, 0, %q;",
-            0));
+    for (String opcode : new String[] {"not.pred", "mov.pred"}) {
+      forms.add(
+          new CalibrationForm(
+              opcode,
+              List.of(Cell.PREDICATE),
+              List.of(Cell.PREDICATE),
+              "setp.ne.u32 %p, %i0, 0;\n" + opcode + " %q, %p;\nselp.u32 %r0, 1, 0, %q;",
+              0));
+    }
   }
 }

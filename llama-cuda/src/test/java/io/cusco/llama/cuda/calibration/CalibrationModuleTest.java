@@ -24,11 +24,11 @@ class CalibrationModuleTest {
   private static final Pattern INSTRUCTION =
       Pattern.compile("^\\s+(?:@!?%p\\d+\\s+)?([a-z][\\w.]*)[^;{(]*[;{]", Pattern.MULTILINE);
 
-  /// What a calibration kernel consists of itself, the ends of what it measures (groups of
-  /// asynchronous copies), and control flow, of which nothing is recorded.
+  /// What a calibration kernel consists of itself, and control flow, of which nothing is recorded.
   private static final Pattern HARNESS =
       Pattern.compile(
-          "bra(\\.uni)?|ret|bar\\.(warp\\.)?sync|cp\\.async\\.(commit|wait)_group|cvta\\.to\\.global\\.u64|ld\\.param\\.\\w+|st\\..*"
+          "bra(\\.uni)?|ret|bar\\.(warp\\.)?sync|cp\\.async\\.(commit|wait)_group"
+              + "|cvta\\.to\\.global\\.u64|ld\\.param\\.\\w+|st\\..*"
               + "|ld\\.(global|global\\.nc|shared)\\.([ufb](16|32|64)|s32)|mov\\.(b32|b64)");
 
   @Test

@@ -320,6 +320,20 @@ final class CalibrationWarpForms {
                 opcode + " " + registers + ", [%rows];",
                 0));
       }
+      String opcode = "ld.shared." + vector;
+      forms.add(
+          new CalibrationForm(
+              opcode,
+              Collections.nCopies(count, cell),
+              List.of(Cell.B64, Cell.B64),
+              """
+              shl.b32 %%t0, %%lane, 4;
+              add.s32 %%t0, %%smem, %%t0;
+              st.shared.v2.u64 [%%t0], {%%i0, %%i1};
+              %s %s, [%%t0];
+              """
+                  .formatted(opcode, registers),
+              0));
     }
   }
 }

@@ -1,0 +1,50 @@
+package io.cusco.llama.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.cusco.llama.cuda.AttentionKernels.Step;
+import io.cusco.llama.testkit.TestStep;
+import org.junit.jupiter.api.Test;
+
+/// A step's shape says which kernels are needed, and how far their grids reach.
+class AttentionStepTest {
+  private static final int BLOCK_SIZE = 16;
+
+  private static TestStep add(TestStep step, int numTokens, int contextLength) {
+    int[] blocks = new int[Math.ceilDiv(contextLength, BLOCK_SIZE)];
+    return step.add(new int[numTokens], contextLength - numTokens, blocks, 1);
+  }
+
+  private static TestStep step() {
+    return new TestStep(BLOCK_SIZE, 64);
+  }
+
+  @Test
+  void stepsOfSingleTokensNeedNoPrefill() {
+    TestStep step = add(add(step(), 1, 700), 1, 20);
+    assertThat(Step.of(step, 2, false)).isEqualTo(new Step(2, 2, false, 700));
+  }
+
+  @Test
+  void contextsOfPromptsDoNotStretchTheGridOfSingleTokens() {
+    TestStep step = add(add(step(), 5, 900), 1, 20);
+    assertThat(Step.of(step, 2, false)).isEqualTo(new Step(6, 2, true, 20));
+  }
+
+  @Test
+  void promptsAloneNeedNoDecode() {
+    assertThat(Step.of(add(step(), 5, 5), 1, false)).isEqualTo(new Step(5, 1, true, 0));
+  }
+
+  @Test
+  void recordedGridsReachTheNextPowerOfTwo() {
+    assertThat(Step.of(add(step(), 1, 513), 1, true).maxContext()).isEqualTo(1024);
+    assertThat(Step.of(add(step(), 1, 512), 1, true).maxContext()).isEqualTo(512);
+    assertThat(Step.of(add(step(), 1, 1), 1, true).maxContext()).isEqualTo(1);
+  }
+
+  @Test
+  void paddingCountsAsSingleTokens() {
+    assertThat(Step.of(add(step(), 1, 20), 4, true)).isEqualTo(new Step(4, 4, false, 32));
+  }
+}
