@@ -7,6 +7,8 @@ import static io.cusco.llama.cuda.standin.CuResult.CUDA_ERROR_INVALID_VALUE;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -14,22 +16,23 @@ import java.util.TreeMap;
 /// Host memory that a device may copy from and to by itself: what cuMemHostAlloc gave and what was
 /// registered.
 ///
-/// New memory holds 0xFF, and so does memory that was freed, which is kept until the garbage
-/// collector finds the test's device gone: a program that reads too early or too late sees NaN and
-/// not what it hoped for.
+/// New memory holds 0xFF, and so does memory that was freed, of which the last [#KEPT_BYTES] are
+/// kept: a program that reads too early or too late sees NaN and not what it hoped for.
 final class PinnedMemory {
   private static final byte POISON = (byte) 0xff;
 
-  private final Arena arena = Arena.ofAuto();
+  private static final long KEPT_BYTES = 64 << 20;
+
   private final TreeMap<Long, Long> registered = new TreeMap<>();
   private final TreeMap<Long, MemorySegment> allocated = new TreeMap<>();
-  private final TreeMap<Long, MemorySegment> freed = new TreeMap<>();
+  private final LinkedHashMap<Long, MemorySegment> freed = new LinkedHashMap<>();
+  private long freedBytes;
 
   MemorySegment allocate(long numBytes) {
     StandInFault.require(
         numBytes > 0, CUDA_ERROR_INVALID_VALUE, "an allocation of %s bytes", numBytes);
     // Page-aligned, as the driver's is.
-    MemorySegment memory = arena.allocate(numBytes, 4096).fill(POISON);
+    MemorySegment memory = Arena.ofAuto().allocate(numBytes, 4096).fill(POISON);
     allocated.put(memory.address(), memory);
     return memory;
   }
@@ -45,6 +48,12 @@ final class PinnedMemory {
         pointer.address());
     memory.fill(POISON);
     freed.put(pointer.address(), memory);
+    freedBytes += memory.byteSize();
+    Iterator<MemorySegment> oldest = freed.values().iterator();
+    while (freedBytes > KEPT_BYTES) {
+      freedBytes -= oldest.next().byteSize();
+      oldest.remove(); // for the garbage collector
+    }
   }
 
   void register(MemorySegment pointer, long numBytes) {

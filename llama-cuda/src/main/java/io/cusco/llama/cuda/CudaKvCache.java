@@ -1,0 +1,85 @@
+package io.cusco.llama.cuda;
+
+import io.cusco.llama.LlamaException;
+import io.cusco.llama.backend.ModelOptions;
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.cuda.driver.CudaContext;
+import io.cusco.llama.cuda.driver.DeviceBuffer;
+import io.cusco.llama.model.KvCacheSpec;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/// The paged KV cache on the device: two pools per layer, keys and values, each
+/// `[numBlocks, numKeyValueHeads, blockSize, headDim]`. Contents are unspecified until stored.
+final class CudaKvCache implements AutoCloseable {
+  /// Part of the free memory that the pool may take if no size is asked for: the rest is for other
+  /// programs, the driver's own needs and graphs.
+  private static final double MEMORY_SHARE = 0.9;
+
+  private final List<DeviceBuffer> pools = new ArrayList<>();
+
+  CudaKvCache(CudaContext context, LlamaConfig config, KvCacheSpec spec, ActivationType type) {
+    long poolBytes = blockBytes(config, spec.blockSize(), type) / (2L * config.numLayers());
+    try {
+      for (int i = 0; i < 2 * config.numLayers(); i++) {
+        pools.add(
+            DeviceBuffer.allocate(
+                context, "KV cache of layer " + i / 2, poolBytes * spec.numBlocks()));
+      }
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  /// Room for every sequence's whole context, as far as the device's free memory goes; never less
+  /// than one context.
+  ///
+  /// @throws LlamaException if one context does not fit
+  static KvCacheSpec spec(
+      CudaContext context, LlamaConfig config, ModelOptions options, ActivationType type) {
+    int blockSize = options.kvBlockSize();
+    if (options.kvBlocks().isPresent()) {
+      return new KvCacheSpec(blockSize, options.kvBlocks().getAsInt());
+    }
+    int perSequence = Math.ceilDiv(options.maxContextLength(), blockSize);
+    long blockBytes = blockBytes(config, blockSize, type);
+    long free = context.freeBytes();
+    long affordable = (long) (free * MEMORY_SHARE) / blockBytes;
+    if (affordable < perSequence) {
+      throw new LlamaException(
+          String.format(
+              Locale.ROOT,
+              "a context of %d tokens needs %.2f GB of KV cache, %.2f GB are left for it on %s; lower"
+                  + " the context length or take a smaller or quantised model",
+              options.maxContextLength(),
+              perSequence * (double) blockBytes / 1e9,
+              free * MEMORY_SHARE / 1e9,
+              context.device().label()));
+    }
+    long wanted = (long) perSequence * options.maxSequences();
+    return new KvCacheSpec(
+        blockSize, (int) Math.min(Math.min(wanted, affordable), Integer.MAX_VALUE / blockSize));
+  }
+
+  /// Bytes of one block of all layers, keys and values.
+  static long blockBytes(LlamaConfig config, int blockSize, ActivationType type) {
+    long elements = Math.multiplyExact((long) config.keyValueWidth() * blockSize, 2L);
+    return elements * config.numLayers() * type.numBytes();
+  }
+
+  CudaKernels.KvPools layer(int layer) {
+    return new CudaKernels.KvPools(
+        pools.get(2 * layer).address(), pools.get(2 * layer + 1).address());
+  }
+
+  long numBytes() {
+    return pools.stream().mapToLong(DeviceBuffer::numBytes).sum();
+  }
+
+  @Override
+  public void close() {
+    pools.forEach(DeviceBuffer::close);
+  }
+}

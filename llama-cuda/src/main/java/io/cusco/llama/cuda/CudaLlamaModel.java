@@ -1,0 +1,285 @@
+package io.cusco.llama.cuda;
+
+import io.cusco.llama.backend.ModelOptions;
+import io.cusco.llama.checkpoint.LlamaWeights;
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.cuda.AttentionKernels.StepAddresses;
+import io.cusco.llama.cuda.CudaKernels.RotaryAddresses;
+import io.cusco.llama.cuda.CudaKernels.TokenPlaces;
+import io.cusco.llama.cuda.CudaWeights.Linear;
+import io.cusco.llama.cuda.driver.Cublas;
+import io.cusco.llama.cuda.driver.CudaContext;
+import io.cusco.llama.cuda.driver.CudaStream;
+import io.cusco.llama.cuda.driver.DeviceBuffer;
+import io.cusco.llama.model.KvCacheSpec;
+import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.RotaryTable;
+import io.cusco.llama.model.Stage;
+import io.cusco.llama.model.StageProbe;
+import io.cusco.llama.model.StepInput;
+import io.cusco.llama.model.StepLimits;
+import io.cusco.llama.sampling.SamplingStep;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Locale;
+import java.util.Objects;
+
+/// The forward pass on the GPU: a list of launches and products on one stream, with every operand
+/// at an address that is fixed at load. Nothing in it allocates or waits, so a decode step is
+/// recorded once and replayed as a graph ([DecodeGraphs]).
+///
+/// Matrices and activations are of one type T; the residual stream, sums and logits are float32.
+///
+/// Source: Hugging Face `modeling_llama.py`; stage names as in [Stage].
+final class CudaLlamaModel implements LlamaModel {
+  /// NVIDIA's advice for cuBLAS on compute capability 9.0 and above; plenty before.
+  private static final long WORKSPACE_BYTES = 32L << 20;
+
+  private final Owned owned = new Owned();
+  private final CudaContext context;
+  private final LlamaConfig config;
+  private final StepLimits limits;
+  private final ActivationType type;
+  private final KvCacheSpec kvCacheSpec;
+  private final CudaStream stream;
+  private final CudaKernels kernels;
+  private final AttentionKernels attention;
+  private final Products products;
+  private final StepArrays arrays;
+  private final CudaActivations act;
+  private final CudaWeights weights;
+  private final CudaKvCache cache;
+  private final SamplingKernels sampling;
+  private final DecodeGraphs graphs;
+  private final TokenPlaces places;
+  private final StepAddresses stepAddresses;
+  private final RotaryAddresses rotary;
+  private final StageReader reader;
+  private final Runnable launches = this::launch;
+
+  private AttentionKernels.Step attentionStep;
+  private int tokens;
+  private int logitRows;
+  private boolean closed;
+
+  CudaLlamaModel(
+      CudaContext context,
+      KernelModules modules,
+      LlamaConfig config,
+      LlamaWeights checkpointWeights,
+      ModelOptions options) {
+    this.context = context;
+    this.config = config;
+    limits =
+        new StepLimits(
+            options.maxTokensPerStep(),
+            options.maxSequences(),
+            options.maxLogitsPerStep(),
+            options.maxContextLength());
+    try {
+      type = ActivationType.of(options.compute(), checkpointWeights);
+      stream = owned.own(CudaStream.create(context));
+      DeviceBuffer workspace =
+          owned.own(DeviceBuffer.allocate(context, "cuBLAS workspace", WORKSPACE_BYTES));
+      Cublas cublas = owned.own(Cublas.create(stream, workspace));
+      weights = loadWeights(modules, checkpointWeights, type);
+      products = new Products(cublas, type);
+      act = owned.own(new CudaActivations(context, config, limits, type));
+      int stride = Math.ceilDiv(options.maxContextLength(), options.kvBlockSize());
+      arrays = owned.own(new StepArrays(context, limits, stride));
+      rotary = uploadRotaryTable(options.maxContextLength());
+      sampling = owned.own(
+          new SamplingKernels(modules, context, config.vocabSize(), limits.maxLogits()));
+      kvCacheSpec = CudaKvCache.spec(context, config, options, type);
+      cache = owned.own(new CudaKvCache(context, config, kvCacheSpec, type));
+      kernels =
+          new CudaKernels(modules, type, config, checkpointWeights.rotaryLayout(), kvCacheSpec);
+      attention =
+          owned.own(AttentionKernels.of(context, modules, type, config, kvCacheSpec, limits));
+      graphs =
+          owned.own(new DecodeGraphs(Math.min(limits.maxSequences(), limits.maxLogits())));
+      reader = new StageReader(stream, type, options.probe());
+    } catch (RuntimeException | Error e) {
+      owned.close();
+      throw e;
+    }
+    places = new TokenPlaces(arrays.positions(), arrays.slotMapping());
+    stepAddresses =
+        new StepAddresses(
+            arrays.queryStarts(), arrays.contextLengths(), arrays.blockTables(), arrays.stride());
+  }
+
+  private CudaWeights loadWeights(
+      KernelModules modules, LlamaWeights checkpointWeights, ActivationType type) {
+    try (WeightUploader uploader =
+        new WeightUploader(
+            context,
+            stream,
+            type,
+            new DequantizeKernels(modules, type),
+            CudaWeights.largestTensorBytes(checkpointWeights, type))) {
+      return owned.own(new CudaWeights(context, checkpointWeights, type, uploader));
+    }
+  }
+
+  private RotaryAddresses uploadRotaryTable(int maxPositions) {
+    try (Arena arena = Arena.ofConfined()) {
+      RotaryTable table = RotaryTable.of(config, maxPositions, arena);
+      return new RotaryAddresses(
+          upload("rotary cosines", table.cos()), upload("rotary sines", table.sin()));
+    }
+  }
+
+  private long upload(String name, MemorySegment values) {
+    DeviceBuffer buffer = owned.own(DeviceBuffer.allocate(context, name, values.byteSize()));
+    buffer.copyFrom(values, 0);
+    return buffer.address();
+  }
+
+  @Override
+  public LlamaConfig config() {
+    return config;
+  }
+
+  @Override
+  public KvCacheSpec kvCache() {
+    return kvCacheSpec;
+  }
+
+  @Override
+  public StepLimits limits() {
+    return limits;
+  }
+
+  @Override
+  public void forward(StepInput step) {
+    requireOpen();
+    limits.check(step);
+    context.bindToCurrentThread();
+    boolean graphed =
+        step.isDecodeOnly() && step.numLogits() == step.numSequences() && !reader.isOn();
+    int sequences = graphed ? graphs.bucket(step.numSequences()) : step.numSequences();
+    int padding = sequences - step.numSequences();
+    arrays.upload(step, sequences, stream);
+    tokens = step.numTokens() + padding;
+    logitRows = step.numLogits() + padding;
+    attentionStep = AttentionKernels.Step.of(step, sequences, graphed);
+    if (graphed) {
+      graphs.run(new DecodeGraphs.Shape(sequences, attentionStep.maxContext()), stream, launches);
+    } else {
+      launch();
+    }
+  }
+
+  /// The step's launches in order.
+  private void launch() {
+    long hidden = act.hidden.address();
+    long normed = act.normed.address();
+    long qkv = act.qkv.address();
+    long attended = act.attended.address();
+    long gateUp = act.gateUp.address();
+    long activated = act.activated.address();
+
+    kernels.embedGather(stream, weights.embedTokens(), arrays.tokenIds(), hidden, tokens);
+    reader.residual(Stage.EMBED, -1, act.hidden, tokens, config.hiddenSize());
+    for (int layer = 0; layer < config.numLayers(); layer++) {
+      CudaWeights.Layer l = weights.layers().get(layer);
+
+      kernels.rmsNorm(stream, hidden, l.inputNorm(), normed, tokens);
+      reader.rows(Stage.INPUT_NORM, layer, act.normed, tokens, config.hiddenSize());
+      products.project(l.qkv(), normed, qkv, tokens);
+      if (l.qkv().bias() != 0) {
+        kernels.addQkvBias(stream, qkv, l.qkv().bias(), tokens);
+      }
+      reader.qkv(layer, act.qkv, tokens, config);
+      kernels.ropeAndStoreKv(stream, qkv, places, rotary, cache.layer(layer), tokens);
+      reader.queries(Stage.ROPE_Q, layer, act.qkv, tokens, config);
+      attention.attend(stream, qkv, stepAddresses, cache.layer(layer), attended, attentionStep);
+      reader.rows(Stage.ATTENTION, layer, act.attended, tokens, config.queryWidth());
+      addTo(hidden, l.oProj(), attended);
+      reader.residual(Stage.ATTENTION_RESIDUAL, layer, act.hidden, tokens, config.hiddenSize());
+
+      kernels.rmsNorm(stream, hidden, l.postAttentionNorm(), normed, tokens);
+      reader.rows(Stage.POST_ATTENTION_NORM, layer, act.normed, tokens, config.hiddenSize());
+      products.project(l.gateUp(), normed, gateUp, tokens);
+      if (l.gateUp().bias() != 0) {
+        kernels.addGateUpBias(stream, gateUp, l.gateUp().bias(), tokens);
+      }
+      kernels.siluMul(stream, gateUp, activated, tokens);
+      reader.rows(Stage.SILU_MUL, layer, act.activated, tokens, config.intermediateSize());
+      addTo(hidden, l.down(), activated);
+      reader.residual(Stage.FEED_FORWARD_RESIDUAL, layer, act.hidden, tokens, config.hiddenSize());
+    }
+    if (logitRows > 0) {
+      lastRows(hidden);
+    }
+  }
+
+  private void lastRows(long hidden) {
+    kernels.gatherRows(
+        stream, hidden, tokens, arrays.logitTokens(), act.lastHidden.address(), logitRows);
+    kernels.rmsNorm(
+        stream, act.lastHidden.address(), weights.norm(), act.lastNormed.address(), logitRows);
+    reader.rows(Stage.FINAL_NORM, -1, act.lastNormed, logitRows, config.hiddenSize());
+    products.logits(
+        weights.lmHead(), act.lastNormed.address(), act.logits.address(), logitRows);
+    reader.residual(Stage.LOGITS, -1, act.logits, logitRows, config.vocabSize());
+  }
+
+  private void addTo(long hidden, Linear linear, long from) {
+    products.addTo(hidden, linear, from, tokens);
+    if (linear.bias() != 0) {
+      kernels.addResidualBias(stream, hidden, linear.bias(), tokens);
+    }
+  }
+
+  @Override
+  public void sample(SamplingStep draws, int[] nextTokenIds) {
+    requireOpen();
+    context.bindToCurrentThread();
+    sampling.launch(stream, act.logits.address(), draws);
+    sampling.collect(draws, nextTokenIds);
+  }
+
+  @Override
+  public void copyLogits(int row, float[] logits) {
+    requireOpen();
+    Objects.checkIndex(row, limits.maxLogits());
+    context.bindToCurrentThread();
+    long rowBytes = (long) config.vocabSize() * Float.BYTES;
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment copy = arena.allocate(rowBytes, Float.BYTES);
+      act.logits.copyTo(copy, row * rowBytes);
+      MemorySegment.copy(copy, ValueLayout.JAVA_FLOAT, 0, logits, 0, config.vocabSize());
+    }
+  }
+
+  /// Device memory by purpose, for people.
+  String memory() {
+    return String.format(
+        Locale.ROOT,
+        "%s: weights %.2f GB, KV cache of %d tokens %.2f GB, activations %.2f GB",
+        type.suffix(),
+        weights.numBytes() / 1e9,
+        kvCacheSpec.capacityTokens(),
+        cache.numBytes() / 1e9,
+        act.numBytes() / 1e9);
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("the model is closed");
+    }
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      context.bindToCurrentThread();
+      stream.synchronize();
+      owned.close();
+    }
+  }
+}

@@ -1,0 +1,156 @@
+package io.cusco.llama.cuda;
+
+import io.cusco.llama.checkpoint.BlockFormats;
+import io.cusco.llama.checkpoint.BlockQuantizer;
+import io.cusco.llama.checkpoint.DType;
+import io.cusco.llama.checkpoint.TensorView;
+import io.cusco.llama.cuda.driver.CudaContext;
+import io.cusco.llama.cuda.driver.CudaEvent;
+import io.cusco.llama.cuda.driver.CudaStream;
+import io.cusco.llama.cuda.driver.DeviceBuffer;
+import io.cusco.llama.cuda.driver.PinnedBuffer;
+import java.lang.foreign.MemorySegment;
+import java.util.stream.IntStream;
+
+/// Brings tensors from the mapped file to the device through a ring of pinned memory: while one
+/// piece is on its way, the next is read from the file. Pieces are whole rows, and rows are
+/// independent, so that all cores read and convert.
+///
+/// Types that the device can widen travel as they are; others are converted on the way.
+final class WeightUploader implements AutoCloseable {
+  private static final int RING = 4;
+
+  /// Long enough for the bus to reach its speed, short enough to pin.
+  private static final long MAX_PIECE_BYTES = 16 << 20;
+
+  private final CudaContext context;
+  private final CudaStream stream;
+  private final DequantizeKernels dequantize;
+  private final ActivationType type;
+  private final PinnedBuffer[] ring = new PinnedBuffer[RING];
+  private final CudaEvent[] copied = new CudaEvent[RING];
+  private int next;
+  private final long pieceBytes;
+  private DeviceBuffer blocks;
+
+  /// @param dequantize kernels that widen to `type`
+  /// @param largestBytes what the largest tensor takes, in the file or on the device
+  WeightUploader(
+      CudaContext context,
+      CudaStream stream,
+      ActivationType type,
+      DequantizeKernels dequantize,
+      long largestBytes) {
+    pieceBytes = Math.min(largestBytes, MAX_PIECE_BYTES);
+    this.context = context;
+    this.stream = stream;
+    this.type = type;
+    this.dequantize = dequantize;
+    try {
+      for (int i = 0; i < RING; i++) {
+        ring[i] = PinnedBuffer.allocate(context, pieceBytes);
+        copied[i] = CudaEvent.create(context);
+      }
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  /// Queues the copy of a whole tensor, as values of the activation type, to `offset` of `target`.
+  void upload(TensorView tensor, DeviceBuffer target, long offset) {
+    if (dequantize.serves(tensor.dtype())) {
+      uploadBlocks(tensor, target, offset);
+    } else if (tensor.dtype() == storedAs(type)) {
+      copyRows(tensor, target, offset, tensor.rowBytes(), this::copyRow);
+    } else {
+      long rowBytes = (long) tensor.columns() * type.numBytes();
+      copyRows(tensor, target, offset, rowBytes, this::convertRow);
+    }
+  }
+
+  private static DType storedAs(ActivationType type) {
+    return switch (type) {
+      case BF16 -> DType.BF16;
+      case F16 -> DType.F16;
+      case F32 -> DType.F32;
+    };
+  }
+
+  private void uploadBlocks(TensorView tensor, DeviceBuffer target, long offset) {
+    long numBytes = tensor.segment().byteSize();
+    if (blocks == null || blocks.numBytes() < numBytes) {
+      if (blocks != null) {
+        stream.synchronize();
+        blocks.close();
+      }
+      blocks = DeviceBuffer.allocate(context, "blocks of " + tensor.name(), numBytes);
+    }
+    copyRows(tensor, blocks, 0, tensor.rowBytes(), this::copyRow);
+    // Values are counted in ints by the kernels.
+    int rowsAtOnce = Math.max(1, (1 << 30) / tensor.columns());
+    for (int row = 0; row < tensor.rows(); row += rowsAtOnce) {
+      long values = (long) Math.min(rowsAtOnce, tensor.rows() - row) * tensor.columns();
+      long out = (long) row * tensor.columns() * type.numBytes();
+      dequantize.dequantize(
+              stream,
+              tensor.dtype(),
+              blocks.address() + row * tensor.rowBytes(),
+              target.address(offset + out, values * type.numBytes()),
+              values);
+    }
+  }
+
+  private interface RowCopy {
+    void copy(TensorView tensor, int row, MemorySegment piece, long at);
+  }
+
+  private void copyRows(
+      TensorView tensor, DeviceBuffer target, long offset, long rowBytes, RowCopy copy) {
+    int perPiece = Math.toIntExact(Math.max(1, pieceBytes / rowBytes));
+    if (rowBytes > pieceBytes) {
+      throw new IllegalArgumentException(
+          "tensor %s: a row of %d bytes is longer than the %d that are moved at once"
+              .formatted(tensor.name(), rowBytes, pieceBytes));
+    }
+    for (int first = 0; first < tensor.rows(); first += perPiece) {
+      int start = first;
+      int rows = Math.min(perPiece, tensor.rows() - first);
+      copied[next].synchronize();
+      MemorySegment piece = ring[next].segment();
+      IntStream.range(0, rows)
+          .parallel()
+          .forEach(i -> copy.copy(tensor, start + i, piece, i * rowBytes));
+      target.copyFrom(piece.asSlice(0, rows * rowBytes), offset + start * rowBytes, stream);
+      stream.record(copied[next]);
+      next = (next + 1) % RING;
+    }
+  }
+
+  private void copyRow(TensorView tensor, int row, MemorySegment piece, long at) {
+    MemorySegment.copy(
+        tensor.segment(), row * tensor.rowBytes(), piece, at, tensor.rowBytes());
+  }
+
+  private void convertRow(TensorView tensor, int row, MemorySegment piece, long at) {
+    float[] values = new float[tensor.columns()];
+    BlockFormats.dequantizeRow(tensor, row, values);
+    BlockQuantizer.quantize(storedAs(type), values, 0, values.length, piece, at);
+  }
+
+  @Override
+  public void close() {
+    stream.synchronize();
+    for (int i = 0; i < RING; i++) {
+      if (copied[i] != null) {
+        copied[i].close();
+      }
+      if (ring[i] != null) {
+        ring[i].close();
+      }
+    }
+    if (blocks != null) {
+      blocks.close();
+    }
+  }
+}
