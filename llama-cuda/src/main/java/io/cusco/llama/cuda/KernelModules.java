@@ -21,8 +21,11 @@ final class KernelModules implements AutoCloseable {
     ARGMAX,
     DEQUANTIZE,
     EMBED_GATHER,
+    GEMV,
+    GEMV_BLOCKS,
     RMS_NORM,
     ROPE_AND_STORE_KV,
+    SAMPLING,
     SILU_MUL;
 
     String fileName() {
