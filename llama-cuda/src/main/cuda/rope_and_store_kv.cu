@@ -137,20 +137,22 @@ __device__ __forceinline__ void rope_and_store_kv(T *qkv, const int *__restrict_
   }
 }
 
-#define KERNEL_OF(LAYOUT, NAME, T, PAIRS, VECTOR_UNIT, SINGLE_UNIT)                                          \
+template <typename T> using SingleHalf = SinglePair<T, false>;
+template <typename T> using SingleInterleaved = SinglePair<T, true>;
+
+#define KERNEL_OF(LAYOUT, NAME, T, VECTOR_UNIT, SINGLE_UNIT)                                                 \
   extern "C" __global__ void __launch_bounds__(512) rope_and_store_kv_##LAYOUT##_##NAME(                     \
       T *qkv, const int *positions, const int *slots, const float *cos, const float *sin, T *keys, T *values,\
       int num_heads, int num_kv_heads, int head_dim, int block_size) {                                       \
-    if (head_dim / 2 % PAIRS == 0) {                                                                         \
-      rope_and_store_kv<T, VECTOR_UNIT>(qkv, positions, slots, cos, sin, keys, values, num_heads,            \
-                                        num_kv_heads, head_dim, block_size);                                 \
+    if (head_dim / 2 % VECTOR_UNIT<T>::UNIT == 0) {                                                          \
+      rope_and_store_kv<T, VECTOR_UNIT<T>>(qkv, positions, slots, cos, sin, keys, values, num_heads,         \
+                                           num_kv_heads, head_dim, block_size);                              \
     } else {                                                                                                 \
-      rope_and_store_kv<T, SINGLE_UNIT>(qkv, positions, slots, cos, sin, keys, values, num_heads,            \
-                                        num_kv_heads, head_dim, block_size);                                 \
+      rope_and_store_kv<T, SINGLE_UNIT<T>>(qkv, positions, slots, cos, sin, keys, values, num_heads,         \
+                                           num_kv_heads, head_dim, block_size);                              \
     }                                                                                                        \
   }
-#define COMMA ,
 #define KERNEL(NAME, T)                                                                                      \
-  KERNEL_OF(rotate_half, NAME, T, RotateHalf<T>::UNIT, RotateHalf<T>, SinglePair<T COMMA false>)             \
-  KERNEL_OF(interleaved, NAME, T, Interleaved<T>::UNIT, Interleaved<T>, SinglePair<T COMMA true>)
+  KERNEL_OF(rotate_half, NAME, T, RotateHalf, SingleHalf)                                                    \
+  KERNEL_OF(interleaved, NAME, T, Interleaved, SingleInterleaved)
 FOR_EACH_ACTIVATION_TYPE(KERNEL)

@@ -23,6 +23,15 @@ class DoctorCommandTest {
   }
 
   @Test
+  void theCudaBackendSaysOnceWhyAndThenWhatItLookedFor() {
+    String out = Cli.run("doctor").out();
+    assertThat(out).containsPattern("backend cuda +unavailable: .+\n  (tried|driver library)");
+    assertThat(out).containsOnlyOnce("unavailable: ");
+    String reason = out.lines().filter(line -> line.contains("unavailable: ")).findFirst().get();
+    assertThat(out).containsOnlyOnce(reason.substring(reason.indexOf(": ") + 2));
+  }
+
+  @Test
   void textIsForPeople() {
     Cli.Result result = Cli.run("doctor");
     assertThat(result.out()).contains("java version", "vector bits", "backend cpu", "works: ");

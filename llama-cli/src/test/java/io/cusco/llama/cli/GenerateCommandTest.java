@@ -164,7 +164,14 @@ class GenerateCommandTest {
     assertFails("context length 513", "-p", "x", "--context-length", "513");
     assertFails("no room", "--ids", "1,2,3", "--context-length", "3");
     assertFails("no backend is called 'tpu'", "-p", "x", "--backend", "tpu");
-    assertFails("backend cuda is unavailable", "-p", "x", "--backend", "cuda");
+    assertFails("backend cuda is unavailable: ", "-p", "x", "--backend", "cuda");
+  }
+
+  @Test
+  void anExplicitBackendThatIsUnavailableTellsWhatWasTried() {
+    Cli.Result result = Cli.run("generate", "-m", model, "-p", "x", "--backend", "cuda");
+    assertThat(result.err())
+        .containsPattern("backend cuda is unavailable: .+ \\((tried|driver library).+\\)");
   }
 
   private void assertFails(String reason, String... options) {

@@ -310,7 +310,7 @@ final class CudaKernels {
 
   /// Where a step's tokens stand and go.
   ///
-  /// @param positions `[numTokens]`, each below the rotary table's length
+  /// @param positions `[numTokens]`, each below the rotary table's length, padding rows' too
   /// @param slotMapping `[numTokens]`, `block * blockSize + slot in block`; negative stores nothing
   record TokenPlaces(long positions, long slotMapping) {}
 

@@ -6,18 +6,11 @@ import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.model.KvCacheSpec;
-import java.lang.reflect.Method;
-import java.util.Arrays;
-import java.util.HashSet;
-import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.TestInstance;
-import org.junit.jupiter.params.ParameterizedTest;
 
 /// What the tests of one kernel family share: a device, random inputs whose seed is printed, and
 /// comparison with float64. Subclasses say which device, by annotation.
@@ -28,7 +21,6 @@ abstract class AbstractKernelTest {
   private static final long SEED = Long.getLong("llama.kernel.seed", 20261121);
 
   final SplittableRandom random = new SplittableRandom(SEED);
-  private final Set<Method> ran = new HashSet<>();
   KernelDevice device;
 
   @BeforeAll
@@ -37,23 +29,13 @@ abstract class AbstractKernelTest {
   }
 
   @BeforeEach
-  void open(CudaContext context, TestInfo test) {
-    ran.add(test.getTestMethod().orElseThrow());
+  void open(CudaContext context) {
     device = new KernelDevice(context);
   }
 
   @AfterEach
   void close() {
     device.close();
-  }
-
-  /// Whether every test method of the class was run, and not a chosen one.
-  boolean ranAll() {
-    return Arrays.stream(getClass().getSuperclass().getDeclaredMethods())
-        .filter(method ->
-            method.isAnnotationPresent(Test.class)
-                || method.isAnnotationPresent(ParameterizedTest.class))
-        .allMatch(ran::contains);
   }
 
   CudaKernels kernels(ActivationType type, LlamaConfig config) {

@@ -58,7 +58,7 @@ public record CudaProbe(
       try {
         problem = firstProblem();
       } catch (LlamaException e) {
-        problem = Optional.of("the CUDA driver fails: " + e.getMessage());
+        problem = Optional.of("CUDA does not work here: " + e.getMessage());
       }
       return new CudaProbe(problem, facts, tried, devices);
     }

@@ -52,21 +52,50 @@ record CalibrationComparison(long worstUlps, Optional<String> problem) {
     if (expected == actual) {
       return 0;
     }
-    if (cell == Cell.F64) {
-      boolean bothNan =
-          Double.isNaN(Double.longBitsToDouble(expected))
-              && Double.isNaN(Double.longBitsToDouble(actual));
-      return bothNan ? 0 : Long.MAX_VALUE;
+    boolean same =
+        switch (cell) {
+          case F32, F32_NEAR_ONE, F32_INTEGER -> bothNan(float32(expected), float32(actual));
+          case F64 -> bothNan(Double.longBitsToDouble(expected), Double.longBitsToDouble(actual));
+          case F16 -> sameHalf(expected, actual);
+          case BF16 -> sameBfloat16(expected, actual);
+          case F16X2 -> sameHalf(expected, actual) && sameHalf(expected >>> 16, actual >>> 16);
+          case BF16X2 ->
+              sameBfloat16(expected, actual) && sameBfloat16(expected >>> 16, actual >>> 16);
+          case PREDICATE,
+              B8,
+              B16,
+              B32,
+              B64,
+              BF16X2_NEAR_ONE,
+              F16X2_NEAR_ONE,
+              BF16X2_INTEGER,
+              F16X2_INTEGER ->
+              false;
+        };
+    if (same) {
+      return 0;
     }
-    if (!cell.isFloat32()) {
-      return Long.MAX_VALUE;
-    }
-    float a = Float.intBitsToFloat((int) expected);
-    float b = Float.intBitsToFloat((int) actual);
-    if (Float.isNaN(a) || Float.isNaN(b)) {
-      return Float.isNaN(a) && Float.isNaN(b) ? 0 : Long.MAX_VALUE;
-    }
-    return Math.abs(ordered(expected) - ordered(actual));
+    boolean comparable =
+        cell.isFloat32() && !Float.isNaN(float32(expected)) && !Float.isNaN(float32(actual));
+    return comparable ? Math.abs(ordered(expected) - ordered(actual)) : Long.MAX_VALUE;
+  }
+
+  private static boolean bothNan(double expected, double actual) {
+    return Double.isNaN(expected) && Double.isNaN(actual);
+  }
+
+  private static float float32(long bits) {
+    return Float.intBitsToFloat((int) bits);
+  }
+
+  private static boolean sameHalf(long expected, long actual) {
+    return (short) expected == (short) actual
+        || bothNan(Float.float16ToFloat((short) expected), Float.float16ToFloat((short) actual));
+  }
+
+  private static boolean sameBfloat16(long expected, long actual) {
+    return (short) expected == (short) actual
+        || bothNan(float32(expected << 16), float32(actual << 16));
   }
 
   /// Floats as integers in the same order, neighbours one apart, both zeros zero.

@@ -16,7 +16,7 @@ import java.util.List;
 /// @param inputs what each input cell holds, in registers `%i0`, `%i1`, ...
 /// @param body the statements between loads and stores; `%t0..%t7` (b32), `%u0..%u3` (b64), `%p`,
 ///   `%q` (predicates), `%lane` (b32), `%smem` (b32, a block's 2 KiB of shared memory, 16-byte
-///   aligned) and `%rows` (b64, address of this thread's input row) are at its disposal
+///   aligned), `%rows` and `%out` (b64, addresses of this thread's rows) are at its disposal
 /// @param ulps how far hardware may be from the correctly rounded result; 0 for forms whose bits
 ///   are defined
 record CalibrationForm(String name, List<Cell> results, List<Cell> inputs, String body, int ulps) {

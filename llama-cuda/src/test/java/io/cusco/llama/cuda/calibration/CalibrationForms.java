@@ -8,169 +8,8 @@ import java.util.List;
 /// Every instruction form that is measured: what the shipped kernels use, and what else the
 /// emulator knows.
 ///
-/// Elementwise forms are lines of a table, `opcode = result inputs... [ulps]`, with a letter per
-/// type. Division by zero is unspecified and left out by making divisors odd.
+/// Division by zero is unspecified and left out by making divisors odd.
 final class CalibrationForms {
-  private static final String TYPES =
-      """
-      p PREDICATE   y B8   h B16   r B32   l B64
-      x F16         b BF16 X F16X2 B BF16X2
-      f F32         d F64
-      """;
-
-  private static final String INTEGER =
-      """
-      add.s16 = h h h
-      add.s32 = r r r
-      add.u32 = r r r
-      add.s64 = l l l
-      sub.s16 = h h h
-      sub.s32 = r r r
-      sub.s64 = l l l
-      mul.lo.s16 = h h h
-      mul.lo.s32 = r r r
-      mul.lo.u32 = r r r
-      mul.lo.s64 = l l l
-      mul.hi.s32 = r r r
-      mul.hi.u32 = r r r
-      mul.hi.u64 = l l l
-      mul.wide.s16 = r h h
-      mul.wide.u16 = r h h
-      mul.wide.s32 = l r r
-      mul.wide.u32 = l r r
-      mad.lo.s32 = r r r r
-      mad.lo.s64 = l l l l
-      mad.wide.s32 = l r r l
-      mad.wide.u32 = l r r l
-      min.s32 = r r r
-      min.u32 = r r r
-      min.s64 = l l l
-      min.u64 = l l l
-      max.s32 = r r r
-      max.u32 = r r r
-      max.s64 = l l l
-      max.u64 = l l l
-      neg.s32 = r r
-      neg.s64 = l l
-      abs.s32 = r r
-      and.b16 = h h h
-      and.b32 = r r r
-      and.b64 = l l l
-      or.b16 = h h h
-      or.b32 = r r r
-      or.b64 = l l l
-      xor.b16 = h h h
-      xor.b32 = r r r
-      xor.b64 = l l l
-      not.b16 = h h
-      not.b32 = r r
-      not.b64 = l l
-      shl.b16 = h h y
-      shl.b32 = r r y
-      shl.b64 = l l y
-      shr.u16 = h h y
-      shr.s16 = h h y
-      shr.u32 = r r y
-      shr.s32 = r r y
-      shr.u64 = l l y
-      shr.s64 = l l y
-      shf.l.wrap.b32 = r r r y
-      shf.r.wrap.b32 = r r r y
-      shf.l.clamp.b32 = r r r y
-      shf.r.clamp.b32 = r r r y
-      bfe.u32 = r r y y
-      bfe.s32 = r r y y
-      bfe.u64 = l l y y
-      bfe.s64 = l l y y
-      bfi.b32 = r r r y y
-      bfi.b64 = l l l y y
-      brev.b32 = r r
-      brev.b64 = l l
-      clz.b32 = r r
-      clz.b64 = r l
-      popc.b32 = r r
-      popc.b64 = r l
-      bfind.u32 = r r
-      bfind.s32 = r r
-      bfind.shiftamt.u32 = r r
-      bfind.shiftamt.s32 = r r
-      prmt.b32 = r r r r
-      dp4a.s32.s32 = r r r r
-      dp4a.u32.u32 = r r r r
-      """;
-
-  private static final String FLOAT =
-      """
-      add.f32 = f f f
-      add.rn.f32 = f f f
-      sub.f32 = f f f
-      sub.rn.f32 = f f f
-      mul.f32 = f f f
-      mul.rn.f32 = f f f
-      fma.rn.f32 = f f f f
-      div.rn.f32 = f f f
-      rcp.rn.f32 = f f
-      sqrt.rn.f32 = f f
-      min.f32 = f f f
-      max.f32 = f f f
-      neg.f32 = f f
-      abs.f32 = f f
-      add.f64 = d d d
-      sub.f64 = d d d
-      mul.f64 = d d d
-      fma.rn.f64 = d d d d
-      ex2.approx.f32 = f f 2
-      lg2.approx.f32 = f f 4
-      rsqrt.approx.f32 = f f 2
-      rcp.approx.f32 = f f 1
-      sqrt.approx.f32 = f f 2
-      div.approx.f32 = f f f 2
-      div.full.f32 = f f f 2
-      """;
-
-  private static final String CONVERT =
-      """
-      cvt.s64.s32 = l r
-      cvt.u64.u32 = l r
-      cvt.s64.s16 = l h
-      cvt.u64.u16 = l h
-      cvt.u32.u64 = r l
-      cvt.u16.u32 = h r
-      cvt.u32.u16 = r h
-      cvt.s32.s16 = r h
-      cvt.s32.s8 = r r
-      cvt.u32.u8 = r r
-      cvt.s16.s8 = h h
-      cvt.u16.u8 = h h
-      cvt.rn.f32.s32 = f r
-      cvt.rn.f32.u32 = f r
-      cvt.rn.f32.s16 = f h
-      cvt.rn.f32.u16 = f h
-      cvt.rn.f32.s64 = f l
-      cvt.rn.f32.u64 = f l
-      cvt.rn.f64.s32 = d r
-      cvt.rn.f64.s64 = d l
-      cvt.rn.f64.u64 = d l
-      cvt.f64.f32 = d f
-      cvt.rn.f32.f64 = f d
-      cvt.f32.f16 = f x
-      cvt.rn.f16.f32 = x f
-      cvt.rn.bf16.f32 = b f
-      cvt.rn.bf16x2.f32 = B f f
-      cvt.rn.f16x2.f32 = X f f
-      cvt.rni.s32.f32 = r f
-      cvt.rzi.s32.f32 = r f
-      cvt.rmi.s32.f32 = r f
-      cvt.rpi.s32.f32 = r f
-      cvt.rzi.u32.f32 = r f
-      cvt.rzi.s64.f32 = l f
-      cvt.rzi.u64.f32 = l f
-      cvt.rmi.f32.f32 = f f
-      cvt.rpi.f32.f32 = f f
-      cvt.rzi.f32.f32 = f f
-      cvt.rni.f32.f32 = f f
-      """;
-
   /// Comparison operators of integers; bits know only the first two.
   private static final String[] INTEGER_COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"};
 
@@ -183,7 +22,8 @@ final class CalibrationForms {
   /// All forms, in a fixed order.
   static List<CalibrationForm> all() {
     List<CalibrationForm> forms = new ArrayList<>();
-    for (String table : new String[] {INTEGER, FLOAT, CONVERT}) {
+    for (String table :
+        new String[] {CalibrationTable.INTEGER, CalibrationTable.FLOAT, CalibrationTable.CONVERT}) {
       table.lines().forEach(line -> forms.add(elementwise(line)));
     }
     addDivisions(forms);
@@ -210,9 +50,20 @@ final class CalibrationForms {
   }
 
   private static Cell cell(String letter) {
-    String[] words = TYPES.strip().split("\\s+");
-    int at = Arrays.asList(words).indexOf(letter);
-    return Cell.valueOf(words[at + 1]);
+    return switch (letter) {
+      case "p" -> Cell.PREDICATE;
+      case "y" -> Cell.B8;
+      case "h" -> Cell.B16;
+      case "r" -> Cell.B32;
+      case "l" -> Cell.B64;
+      case "x" -> Cell.F16;
+      case "b" -> Cell.BF16;
+      case "X" -> Cell.F16X2;
+      case "B" -> Cell.BF16X2;
+      case "f" -> Cell.F32;
+      case "d" -> Cell.F64;
+      default -> throw new IllegalArgumentException("no type has the letter " + letter);
+    };
   }
 
   private static void addDivisions(List<CalibrationForm> forms) {
@@ -277,6 +128,28 @@ final class CalibrationForms {
     }
     for (String comparison : FLOAT_COMPARISONS) {
       forms.add(comparison(comparison + ".f32", Cell.F32));
+    }
+    forms.add(comparison("lt.f64", Cell.F64));
+    for (String kind :
+        new String[] {"finite", "infinite", "number", "notanumber", "normal", "subnormal"}) {
+      String opcode = "testp." + kind + ".f32";
+      forms.add(
+          new CalibrationForm(
+              opcode,
+              List.of(Cell.PREDICATE),
+              List.of(Cell.F32),
+              opcode + " %p, %i0;\nselp.u32 %r0, 1, 0, %p;",
+              0));
+    }
+    for (String combined : new String[] {"lt.and", "ge.or", "eq.xor"}) {
+      String opcode = "setp." + combined + ".s32";
+      forms.add(
+          new CalibrationForm(
+              opcode,
+              List.of(Cell.PREDICATE),
+              List.of(Cell.B32, Cell.B32, Cell.PREDICATE),
+              "setp.ne.u32 %q, %i2, 0;\n" + opcode + " %p, %i0, %i1, %q;\nselp.u32 %r0, 1, 0, %p;",
+              0));
     }
   }
 

@@ -4,6 +4,8 @@ import io.cusco.llama.cuda.calibration.CalibrationForm.Cell;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /// The forms in which lanes meet, or memory is more than a load: shuffles, votes, matrix loads and
 /// products, asynchronous copies, atomics, widening loads. A block is one warp.
@@ -15,6 +17,7 @@ final class CalibrationWarpForms {
   static void addTo(List<CalibrationForm> forms) {
     addShuffles(forms);
     addVotes(forms);
+    addReductions(forms);
     addMatrixLoads(forms);
     addMatrixProducts(forms);
     addAsynchronousCopies(forms);
@@ -65,15 +68,58 @@ final class CalibrationWarpForms {
     return new CalibrationForm(name, List.of(Cell.B32), List.of(Cell.PREDICATE), body, 0);
   }
 
+  private static void addReductions(List<CalibrationForm> forms) {
+    for (String operation :
+        new String[] {
+          "add.s32", "min.s32", "max.s32", "add.u32", "min.u32", "max.u32", "xor.b32"
+        }) {
+      addReduction(forms, operation, "mov.u32 %t0, %i0;");
+    }
+    // Of 32 random words nothing is left: all lanes but one give the neutral word.
+    String oneLane = "mov.u32 %t1, %ctaid.x;\nsetp.eq.u32 %p, %t1, %lane;\nselp.b32 %t0, %i0, ";
+    addReduction(forms, "and.b32", oneLane + "-1, %p;");
+    addReduction(forms, "or.b32", oneLane + "0, %p;");
+    // Few values, so that lanes match.
+    forms.add(
+        new CalibrationForm(
+            "match.any.sync.b32",
+            List.of(Cell.B32),
+            List.of(Cell.B32),
+            "and.b32 %t0, %i0, 3;\nmatch.any.sync.b32 %r0, %t0, " + FULL + ";",
+            0));
+    forms.add(
+        new CalibrationForm(
+            "match.all.sync.b32",
+            List.of(Cell.B32, Cell.PREDICATE),
+            List.of(Cell.PREDICATE),
+            """
+            mov.u32 %%t0, %%ctaid.x;
+            and.b32 %%t0, %%t0, 7;
+            setp.eq.u32 %%q, %%t0, 0;
+            selp.u32 %%t1, 0, %%i0, %%q;
+            match.all.sync.b32 %%r0|%%p, %%t1, %s;
+            selp.u32 %%r1, 1, 0, %%p;
+            """
+                .formatted(FULL),
+            0));
+  }
+
+  private static void addReduction(List<CalibrationForm> forms, String operation, String operand) {
+    String opcode = "redux.sync." + operation;
+    forms.add(
+        new CalibrationForm(
+            opcode,
+            List.of(Cell.B32),
+            List.of(Cell.B32),
+            operand + "\n" + opcode + " %r0, %t0, " + FULL + ";",
+            0));
+  }
+
   /// Lanes store 16 bytes each, which are the rows of up to four 8x8 matrices.
   private static void addMatrixLoads(List<CalibrationForm> forms) {
     for (int matrices : new int[] {1, 2, 4}) {
       for (String trans : new String[] {"", ".trans"}) {
         String opcode = "ldmatrix.sync.aligned.m8n8.x" + matrices + trans + ".shared.b16";
-        StringBuilder registers = new StringBuilder("%r0");
-        for (int i = 1; i < matrices; i++) {
-          registers.append(", %r").append(i);
-        }
         forms.add(
             new CalibrationForm(
                 opcode,
@@ -86,7 +132,7 @@ final class CalibrationWarpForms {
                 bar.sync 0;
                 %s {%s}, [%%t0];
                 """
-                    .formatted(opcode, registers),
+                    .formatted(opcode, registers("%r", 0, matrices)),
                 0));
       }
     }
@@ -95,25 +141,51 @@ final class CalibrationWarpForms {
   /// Integers small enough that every order of summation is exact, which pins the layout; and
   /// values near one, which show how sums are rounded.
   private static void addMatrixProducts(List<CalibrationForm> forms) {
-    addMatrixProduct(forms, "bf16", Cell.BF16X2_INTEGER, Cell.BF16X2_NEAR_ONE);
-    addMatrixProduct(forms, "f16", Cell.F16X2_INTEGER, Cell.F16X2_NEAR_ONE);
+    for (int depth : new int[] {8, 16}) {
+      addMatrixProduct(forms, depth, "bf16", Cell.BF16X2_INTEGER, Cell.BF16X2_NEAR_ONE);
+      addMatrixProduct(forms, depth, "f16", Cell.F16X2_INTEGER, Cell.F16X2_NEAR_ONE);
+    }
+    for (String types : new String[] {"s8.s8", "u8.u8", "s8.u8"}) {
+      addByteProduct(forms, 16, types);
+      addByteProduct(forms, 32, types);
+    }
   }
 
   private static void addMatrixProduct(
-      List<CalibrationForm> forms, String type, Cell integer, Cell nearOne) {
-    String opcode = "mma.sync.aligned.m16n8k16.row.col.f32.%s.%s.f32".formatted(type, type);
-    String body =
-        opcode + " {%r0, %r1, %r2, %r3}, {%i0, %i1, %i2, %i3}, {%i4, %i5}, {%i6, %i7, %i8, %i9};";
-    forms.add(product(opcode + " integers", body, integer, Cell.F32_INTEGER, 0));
-    // 17 addends, each of which a tensor core may cut to the largest one's last bit.
-    forms.add(product(opcode + " near one", body, nearOne, Cell.F32_NEAR_ONE, 17));
+      List<CalibrationForm> forms, int depth, String type, Cell integer, Cell nearOne) {
+    String opcode = "mma.sync.aligned.m16n8k%d.row.col.f32.%s.%s.f32".formatted(depth, type, type);
+    int registers = depth / 4;
+    // As many addends as there are products and one more, each of which a tensor core may cut to
+    // the largest one's last bit.
+    forms.add(product(opcode, " integers", registers, integer, Cell.F32_INTEGER, Cell.F32, 0));
+    forms.add(
+        product(opcode, " near one", registers, nearOne, Cell.F32_NEAR_ONE, Cell.F32, depth + 1));
   }
 
+  private static void addByteProduct(List<CalibrationForm> forms, int depth, String types) {
+    String opcode = "mma.sync.aligned.m16n8k%d.row.col.s32.%s.s32".formatted(depth, types);
+    forms.add(product(opcode, "", depth / 8, Cell.B32, Cell.B32, Cell.B32, 0));
+  }
+
+  /// @param registers of the left factor; the right one has half as many
   private static CalibrationForm product(
-      String name, String body, Cell factor, Cell addend, int ulps) {
-    List<Cell> inputs = new ArrayList<>(Collections.nCopies(6, factor));
+      String opcode, String remark, int registers, Cell factor, Cell addend, Cell sum, int ulps) {
+    int factors = registers + registers / 2;
+    List<Cell> inputs = new ArrayList<>(Collections.nCopies(factors, factor));
     inputs.addAll(Collections.nCopies(4, addend));
-    return new CalibrationForm(name, Collections.nCopies(4, Cell.F32), inputs, body, ulps);
+    String body =
+        "%s {%s}, {%s}, {%s}, {%s};"
+            .formatted(
+                opcode,
+                registers("%r", 0, 4),
+                registers("%i", 0, registers),
+                registers("%i", registers, factors),
+                registers("%i", factors, factors + 4));
+    return new CalibrationForm(opcode + remark, Collections.nCopies(4, sum), inputs, body, ulps);
+  }
+
+  private static String registers(String prefix, int from, int to) {
+    return IntStream.range(from, to).mapToObj(i -> prefix + i).collect(Collectors.joining(", "));
   }
 
   /// From the lane's own input row; the cells are 8 bytes apart.
@@ -136,7 +208,7 @@ final class CalibrationWarpForms {
             """
             shl.b32 %%t0, %%lane, 4;
             add.s32 %%t0, %%smem, %%t0;
-            mov.u64 %%u1, 0;
+            mov.u64 %%u1, -1;
             st.shared.v2.u64 [%%t0], {%%u1, %%u1};
             %s [%%t0], [%%rows], %s;
             cp.async.commit_group;
@@ -167,6 +239,20 @@ final class CalibrationWarpForms {
           atomic(
               "atom.shared." + operation, cell, "atom.shared." + operation + " %r0, [%t0], %i1;"));
     }
+    for (String operation : new String[] {"add.u32", "add.f32", "max.u32", "exch.b32"}) {
+      Cell cell = operation.endsWith("f32") ? Cell.F32 : Cell.B32;
+      // The second cell of the lane's output row is the word; it is stored over with its own value.
+      forms.add(
+          atomicForm(
+              "atom.global." + operation,
+              cell,
+              """
+              st.global.u32 [%%out+8], %%i0;
+              atom.global.%s %%r0, [%%out+8], %%i1;
+              ld.global.u32 %%r1, [%%out+8];
+              """
+                  .formatted(operation)));
+    }
     forms.add(
         new CalibrationForm(
             "atom.shared.cas.b32",
@@ -177,8 +263,11 @@ final class CalibrationWarpForms {
   }
 
   private static CalibrationForm atomic(String name, Cell cell, String instruction) {
-    return new CalibrationForm(
-        name, List.of(cell, cell), List.of(cell, cell), atomicBody(instruction), 0);
+    return atomicForm(name, cell, atomicBody(instruction));
+  }
+
+  private static CalibrationForm atomicForm(String name, Cell cell, String body) {
+    return new CalibrationForm(name, List.of(cell, cell), List.of(cell, cell), body, 0);
   }
 
   private static String atomicBody(String instruction) {

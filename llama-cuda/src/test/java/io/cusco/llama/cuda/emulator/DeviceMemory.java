@@ -37,7 +37,9 @@ public final class DeviceMemory {
   ///
   /// @throws DeviceFault INVALID_VALUE for no bytes, OUT_OF_MEMORY beyond the capacity
   public long allocate(long numBytes) {
-    return allocate(numBytes, "allocation " + (numAllocations + 1), false).base();
+    MemoryRegion region = allocate(numBytes, "allocation " + (numAllocations + 1), false);
+    numAllocations++;
+    return region.base();
   }
 
   MemoryRegion allocate(long numBytes, String label, boolean readOnly) {
@@ -50,7 +52,6 @@ public final class DeviceMemory {
           DeviceFault.Kind.OUT_OF_MEMORY,
           "cannot allocate %d bytes: %d of %d are in use".formatted(numBytes, liveBytes, capacity));
     }
-    numAllocations++;
     MemoryRegion region = new MemoryRegion(label, nextAddress, (int) numBytes, readOnly);
     live.put(nextAddress, region);
     nextAddress = Addresses.alignUp(nextAddress + numBytes + GAP, ALIGNMENT);
@@ -213,8 +214,8 @@ public final class DeviceMemory {
       long past = address + numBytes - region.base() - region.numBytes();
       where = "it ends %d bytes past the end of ".formatted(past) + name(region);
     }
-    Map.Entry<Long, MemoryRegion> above = live.ceilingEntry(address);
-    if (above != null && above.getKey() - address < GAP / 2) {
+    Map.Entry<Long, MemoryRegion> above = live.higherEntry(address);
+    if (find(address) == null && above != null && above.getKey() - address < GAP / 2) {
       where = "%d bytes before ".formatted(above.getKey() - address) + name(above.getValue());
     }
     return new DeviceFault(

@@ -47,10 +47,12 @@ final class MatrixOps {
     require(slotsD.length, 4);
     double[] left = new double[ROWS * depth];
     double[] right = new double[COLUMNS * depth];
+    double[] products = new double[ROWS * COLUMNS];
     return (warp, _) -> {
       gatherA(warp, slotsA, a, depth, left);
-      gatherB(warp, slotsB, b, depth, right);
-      multiply(warp, slotsC, slotsD, depth, left, right, floats);
+      gatherB(warp, slotsB, b, right);
+      multiply(depth, left, right, products);
+      accumulate(warp, slotsC, slotsD, products, floats);
     };
   }
 
@@ -75,15 +77,14 @@ final class MatrixOps {
     }
   }
 
-  /// Column by column, so that the inner loop walks both operands in order.
-  private static void gatherB(Warp warp, int[] slots, PtxType type, int depth, double[] into) {
+  private static void gatherB(Warp warp, int[] slots, PtxType type, double[] into) {
     int perRegister = 32 / type.bits();
     for (int i = 0; i < slots.length; i++) {
       for (int lane = 0; lane < 32; lane++) {
         int row = perRegister * (lane % 4) + 4 * perRegister * i;
         int packed = warp.ints[slots[i] + lane];
         for (int part = 0; part < perRegister; part++) {
-          into[lane / 4 * depth + row + part] = value(type, packed >>> (part * type.bits()));
+          into[(row + part) * COLUMNS + lane / 4] = value(type, packed >>> (part * type.bits()));
         }
       }
     }
@@ -98,18 +99,12 @@ final class MatrixOps {
     };
   }
 
-  private static void multiply(
-      Warp warp, int[] c, int[] d, int depth, double[] left, double[] right, boolean floats) {
+  private static void accumulate(Warp warp, int[] c, int[] d, double[] products, boolean floats) {
     int[] sums = new int[4];
     for (int lane = 0; lane < 32; lane++) {
       for (int i = 0; i < 4; i++) {
-        int row = lane / 4 + 8 * (i / 2);
-        int column = 2 * (lane % 4) + i % 2;
+        double sum = products[(lane / 4 + 8 * (i / 2)) * COLUMNS + 2 * (lane % 4) + i % 2];
         int bits = warp.ints[c[i] + lane];
-        double sum = 0;
-        for (int k = 0; k < depth; k++) {
-          sum += left[row * depth + k] * right[column * depth + k];
-        }
         sums[i] =
             floats
                 ? FloatBits.of((float) (sum + Float.intBitsToFloat(bits)))
@@ -119,6 +114,41 @@ final class MatrixOps {
       for (int i = 0; i < 4; i++) {
         warp.ints[d[i] + lane] = sums[i];
       }
+    }
+  }
+
+  /// One row of eight sums at a time: they do not wait for each other.
+  private static void multiply(int depth, double[] left, double[] right, double[] products) {
+    for (int row = 0; row < ROWS; row++) {
+      double s0 = 0;
+      double s1 = 0;
+      double s2 = 0;
+      double s3 = 0;
+      double s4 = 0;
+      double s5 = 0;
+      double s6 = 0;
+      double s7 = 0;
+      for (int k = 0; k < depth; k++) {
+        double x = left[row * depth + k];
+        int at = k * COLUMNS;
+        s0 += x * right[at];
+        s1 += x * right[at + 1];
+        s2 += x * right[at + 2];
+        s3 += x * right[at + 3];
+        s4 += x * right[at + 4];
+        s5 += x * right[at + 5];
+        s6 += x * right[at + 6];
+        s7 += x * right[at + 7];
+      }
+      int at = row * COLUMNS;
+      products[at] = s0;
+      products[at + 1] = s1;
+      products[at + 2] = s2;
+      products[at + 3] = s3;
+      products[at + 4] = s4;
+      products[at + 5] = s5;
+      products[at + 6] = s6;
+      products[at + 7] = s7;
     }
   }
 

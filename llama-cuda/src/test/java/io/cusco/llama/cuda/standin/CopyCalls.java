@@ -103,8 +103,9 @@ final class CopyCalls {
   private void blocking(Work work, String call) {
     SimulatedContext context = standIn.gpu().context();
     WorkQueues queues = context.queues();
-    Operation operation = queues.submit(queues.legacy, work);
+    queues.rejectLegacyDuringCapture();
     queues.rejectUnsafeDuringCapture(call);
+    Operation operation = queues.submit(queues.legacy, work);
     queues.run(operation);
   }
 
@@ -119,39 +120,53 @@ final class CopyCalls {
         "a copy of pageable host memory is captured: the graph would use it at every replay; pin it");
   }
 
-  private static MemorySegment hostRange(MemorySegment pointer, long numBytes) {
+  private MemorySegment hostRange(MemorySegment pointer, long numBytes) {
     StandInFault.require(numBytes >= 0, CUDA_ERROR_INVALID_VALUE, "%s bytes", numBytes);
-    return numBytes == 0
-        ? MemorySegment.NULL
-        : HostMemory.at(pointer, numBytes, "the host pointer");
+    if (numBytes == 0) {
+      return MemorySegment.NULL;
+    }
+    StandInFault.require(
+        !standIn.gpu().pinned().wasFreed(pointer.address()),
+        CUDA_ERROR_INVALID_VALUE,
+        "the host memory at 0x%x was pinned and has been freed",
+        pointer.address());
+    return HostMemory.at(pointer, numBytes, "the host pointer");
   }
 
   private Work toDevice(long device, MemorySegment host, long numBytes) {
     SimulatedContext context = standIn.gpu().context();
+    PinnedMemory pinned = standIn.gpu().pinned();
     context.requireRange(device, numBytes, true, "copy to the device");
     String what = "copy of %s bytes to 0x%x".formatted(numBytes, device);
-    PinnedMemory pinned = standIn.gpu().pinned();
-    return new Work(
+    return work(
         Work.Kind.MEMCPY,
         what,
+        numBytes,
         () -> {
           requireStillPinned(pinned, host, what);
-          context.onDevice(what, () -> context.memory().write(device, host, numBytes));
+          context.memory().write(device, host, numBytes);
         });
   }
 
   private Work toHost(MemorySegment host, long device, long numBytes) {
     SimulatedContext context = standIn.gpu().context();
+    PinnedMemory pinned = standIn.gpu().pinned();
     context.requireRange(device, numBytes, false, "copy to the host");
     String what = "copy of %s bytes from 0x%x".formatted(numBytes, device);
-    PinnedMemory pinned = standIn.gpu().pinned();
-    return new Work(
+    return work(
         Work.Kind.MEMCPY,
         what,
+        numBytes,
         () -> {
           requireStillPinned(pinned, host, what);
-          context.onDevice(what, () -> context.memory().read(device, host, numBytes));
+          context.memory().read(device, host, numBytes);
         });
+  }
+
+  /// Work on a range of the device; none if the range is empty, whatever its address.
+  private Work work(Work.Kind kind, String what, long numBytes, Runnable action) {
+    SimulatedContext context = standIn.gpu().context();
+    return new Work(kind, what, numBytes == 0 ? () -> {} : () -> context.onDevice(what, action));
   }
 
   private static void requireStillPinned(PinnedMemory pinned, MemorySegment host, String what) {
@@ -167,10 +182,8 @@ final class CopyCalls {
     context.requireRange(target, numBytes, true, "copy within the device, target");
     context.requireRange(source, numBytes, false, "copy within the device, source");
     String what = "copy of %s bytes from 0x%x to 0x%x".formatted(numBytes, source, target);
-    return new Work(
-        Work.Kind.MEMCPY,
-        what,
-        () -> context.onDevice(what, () -> context.memory().copy(target, source, numBytes)));
+    return work(
+        Work.Kind.MEMCPY, what, numBytes, () -> context.memory().copy(target, source, numBytes));
   }
 
   private Work fill(long device, int value, int width, long count) {
@@ -191,6 +204,6 @@ final class CopyCalls {
           case 2 -> () -> memory.fillShorts(device, (short) value, count);
           default -> () -> memory.fillInts(device, value, count);
         };
-    return new Work(Work.Kind.MEMSET, what, () -> context.onDevice(what, action));
+    return work(Work.Kind.MEMSET, what, numBytes, action);
   }
 }

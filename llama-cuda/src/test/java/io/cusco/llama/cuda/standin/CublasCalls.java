@@ -169,12 +169,7 @@ final class CublasCalls {
         GemmArguments.of(
             transposeA, transposeB, m, n, k, typeA, lda, typeB, ldb, typeC, ldc, computeType);
     requireBatch(batchCount);
-    StandInFault.require(
-        batchCount == 1 || strideC >= (long) ldc * n,
-        CUBLAS_STATUS_INVALID_VALUE,
-        "results %s elements apart overlap: one has %s",
-        strideC,
-        (long) ldc * n);
+    requireApart(batchCount, strideC, m, n, ldc);
     MatrixProduct first =
         arguments.product(cublas, a.address(), b.address(), c.address(), alpha, beta);
     for (int i = 0; i < batchCount; i++) {
@@ -239,6 +234,22 @@ final class CublasCalls {
   private static void requireBatch(int batchCount) {
     StandInFault.require(
         batchCount >= 0, CUBLAS_STATUS_INVALID_VALUE, "a batch of %s products", batchCount);
+  }
+
+  /// Results may follow each other or, as the heads of a token do, lie side by side between two
+  /// columns.
+  private static void requireApart(int batchCount, long stride, int m, int n, int ldc) {
+    boolean behind = stride >= (n - 1L) * ldc + m;
+    boolean beside = stride >= m && (batchCount - 1) * stride + m <= ldc;
+    StandInFault.require(
+        batchCount <= 1 || behind || beside,
+        CUBLAS_STATUS_INVALID_VALUE,
+        "%s results of %s x %s, leading dimension %s, %s elements apart: they overlap",
+        batchCount,
+        m,
+        n,
+        ldc,
+        stride);
   }
 
   private void submit(CublasHandle cublas, MatrixProduct product) {

@@ -15,6 +15,7 @@ import io.cusco.llama.cuda.driver.Gemm;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,124 +27,14 @@ class CublasGemmTest {
   private static final long SEED = 20261121;
   private static final int INVALID_VALUE = CublasStatus.CUBLAS_STATUS_INVALID_VALUE.code();
 
-  /// A product as the C API takes it.
-  private record Shape(boolean transposeA, boolean transposeB, int m, int n, int k, int gap) {
-    int rowsA() {
-      return transposeA ? k : m;
-    }
-
-    int rowsB() {
-      return transposeB ? n : k;
-    }
-
-    int lda() {
-      return rowsA() + gap;
-    }
-
-    int ldb() {
-      return rowsB() + gap;
-    }
-
-    int ldc() {
-      return m + gap;
-    }
-
-    int sizeA() {
-      return lda() * (transposeA ? m : k);
-    }
-
-    int sizeB() {
-      return ldb() * (transposeB ? k : n);
-    }
-
-    double element(float[] a, float[] b, int i, int j, boolean absolute) {
-      double sum = 0;
-      for (int p = 0; p < k; p++) {
-        double left = a[transposeA ? i * lda() + p : p * lda() + i];
-        double right = b[transposeB ? p * ldb() + j : j * ldb() + p];
-        sum += absolute ? Math.abs(left * right) : left * right;
-      }
-      return sum;
-    }
-  }
-
-  private static int operation(boolean transposed) {
-    return transposed ? Cublas.CUBLAS_OP_T() : Cublas.CUBLAS_OP_N();
-  }
+  private static final GemmCase CUBE =
+      new GemmCase(false, false, 8, 8, 8, 0, ElementFormat.F32, ElementFormat.F32);
 
   /// A handle on the legacy default stream, which a blocking copy waits for.
   private static MemorySegment handle(Arena arena) {
     MemorySegment pointer = arena.allocate(ValueLayout.ADDRESS);
     assertThat(Cublas.cublasCreate_v2(pointer)).isZero();
     return pointer.get(ValueLayout.ADDRESS, 0);
-  }
-
-  private static int gemm(
-      MemorySegment handle,
-      Shape shape,
-      ElementType input,
-      ElementType output,
-      float[] factors,
-      DeviceBuffer a,
-      DeviceBuffer b,
-      DeviceBuffer c) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment alpha = arena.allocateFrom(ValueLayout.JAVA_FLOAT, factors[0]);
-      MemorySegment beta = arena.allocateFrom(ValueLayout.JAVA_FLOAT, factors[1]);
-      int inputCode = code(input);
-      int result =
-          Cublas.cublasGemmEx(
-              handle,
-              operation(shape.transposeA()),
-              operation(shape.transposeB()),
-              shape.m(),
-              shape.n(),
-              shape.k(),
-              alpha,
-              MemorySegment.ofAddress(a.address()),
-              inputCode,
-              shape.lda(),
-              MemorySegment.ofAddress(b.address()),
-              inputCode,
-              shape.ldb(),
-              beta,
-              MemorySegment.ofAddress(c.address()),
-              code(output),
-              shape.ldc(),
-              Cublas.CUBLAS_COMPUTE_32F(),
-              Cublas.CUBLAS_GEMM_DEFAULT());
-      // Both were read during the call.
-      alpha.fill((byte) 0);
-      beta.fill((byte) 0);
-      return result;
-    }
-  }
-
-  private static int code(ElementType type) {
-    return switch (type) {
-      case F32 -> Cublas.CUDA_R_32F();
-      case F16 -> Cublas.CUDA_R_16F();
-      case BF16 -> Cublas.CUDA_R_16BF();
-      case FP8_E4M3 -> Cublas.CUDA_R_8F_E4M3();
-      case FP8_E5M2 -> Cublas.CUDA_R_8F_E5M2();
-    };
-  }
-
-  private static ElementFormat format(ElementType type) {
-    return ElementFormat.of(code(type));
-  }
-
-  /// Sums in float32 err by at most k roundings of the sum of magnitudes, the result once more by
-  /// half a unit of its type.
-  private static double tolerance(ElementType output, int k, double magnitudes, double expected) {
-    double unit =
-        switch (output) {
-          case F32 -> 0x1p-24;
-          case F16 -> 0x1p-11;
-          case BF16 -> 0x1p-8;
-          case FP8_E4M3, FP8_E5M2 -> throw new AssertionError();
-        };
-    return (k + 3) * 0x1p-24 * magnitudes + unit * Math.abs(expected) + 1e-7;
   }
 
   @ParameterizedTest
@@ -154,73 +45,41 @@ class CublasGemmTest {
     "F16, F32",
     "F32, F32",
   })
-  void everyTransposeOfOddSizesIsRight(ElementType input, ElementType output, CudaContext context) {
+  void everyTransposeOfOddSizesIsRight(
+      ElementFormat input, ElementFormat output, CudaContext context) {
     Random random = new Random(SEED);
+    int[][] sizes = {{13, 7, 207}, {1, 1, 1}, {600, 3, 300}};
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = handle(arena);
-      for (int variant = 0; variant < 8; variant++) {
-        boolean transposeA = (variant & 1) != 0;
-        boolean transposeB = (variant & 2) != 0;
-        int gap = (variant & 4) != 0 ? 3 : 0;
-        check(
-            context,
-            handle,
-            new Shape(transposeA, transposeB, 13, 7, 207, gap),
-            input,
-            output,
-            random);
-        check(
-            context,
-            handle,
-            new Shape(transposeA, transposeB, 1, 1, 1, gap),
-            input,
-            output,
-            random);
-        check(
-            context,
-            handle,
-            new Shape(transposeA, transposeB, 600, 3, 300, gap),
-            input,
-            output,
-            random);
+      for (int[] size : sizes) {
+        for (int variant = 0; variant < 8; variant++) {
+          boolean transposeA = (variant & 1) != 0;
+          boolean transposeB = (variant & 2) != 0;
+          int gap = (variant & 4) != 0 ? 3 : 0;
+          check(
+              context,
+              handle,
+              new GemmCase(transposeA, transposeB, size[0], size[1], size[2], gap, input, output),
+              random);
+        }
       }
       assertThat(Cublas.cublasDestroy_v2(handle)).isZero();
     }
   }
 
   private static void check(
-      CudaContext context,
-      MemorySegment handle,
-      Shape shape,
-      ElementType input,
-      ElementType output,
-      Random random) {
-    float[] a = DeviceArrays.random(random, shape.sizeA(), format(input));
-    float[] b = DeviceArrays.random(random, shape.sizeB(), format(input));
-    float[] c = DeviceArrays.random(random, shape.ldc() * shape.n(), format(output));
-    float[] factors = {0.75f, -0.5f};
-    try (DeviceBuffer deviceA = DeviceArrays.upload(context, a, format(input));
-        DeviceBuffer deviceB = DeviceArrays.upload(context, b, format(input));
-        DeviceBuffer deviceC = DeviceArrays.upload(context, c, format(output))) {
-      assertThat(gemm(handle, shape, input, output, factors, deviceA, deviceB, deviceC)).isZero();
-      float[] result = DeviceArrays.download(deviceC, format(output));
-      for (int j = 0; j < shape.n(); j++) {
-        for (int i = 0; i < shape.ldc(); i++) {
-          int at = j * shape.ldc() + i;
-          if (i >= shape.m()) {
-            assertThat(result[at])
-                .as("%s: the gap after row %d", shape, shape.m())
-                .isEqualTo(c[at]);
-            continue;
-          }
-          double expected =
-              factors[0] * shape.element(a, b, i, j, false) + factors[1] * (double) c[at];
-          double magnitudes = shape.element(a, b, i, j, true) + Math.abs(c[at]);
-          assertThat((double) result[at])
-              .as("%s %s to %s, seed %d, element %d, %d", shape, input, output, SEED, i, j)
-              .isCloseTo(expected, within(tolerance(output, shape.k(), magnitudes, expected)));
-        }
-      }
+      CudaContext context, MemorySegment handle, GemmCase gemm, Random random) {
+    float[] a = DeviceArrays.random(random, gemm.sizeA(), gemm.input());
+    float[] b = DeviceArrays.random(random, gemm.sizeB(), gemm.input());
+    float[] c = DeviceArrays.random(random, gemm.sizeC(), gemm.output());
+    float alpha = 0.75f;
+    float beta = -0.5f;
+    try (DeviceBuffer deviceA = DeviceArrays.upload(context, a, gemm.input());
+        DeviceBuffer deviceB = DeviceArrays.upload(context, b, gemm.input());
+        DeviceBuffer deviceC = DeviceArrays.upload(context, c, gemm.output())) {
+      assertThat(gemm.call(handle, alpha, beta, deviceA, deviceB, deviceC)).isZero();
+      float[] result = DeviceArrays.download(deviceC, gemm.output());
+      gemm.check("seed " + SEED, alpha, beta, a, b, c, result);
     }
   }
 
@@ -229,30 +88,12 @@ class CublasGemmTest {
     try (Arena arena = Arena.ofConfined();
         DeviceBuffer buffer = DeviceBuffer.allocate(context, "matrices", 4096)) {
       MemorySegment handle = handle(arena);
-      Shape narrow = new Shape(true, false, 4, 4, 8, -1);
-      assertThat(
-              gemm(
-                  handle,
-                  narrow,
-                  ElementType.BF16,
-                  ElementType.BF16,
-                  new float[2],
-                  buffer,
-                  buffer,
-                  buffer))
-          .isEqualTo(INVALID_VALUE);
+      GemmCase narrow =
+          new GemmCase(true, false, 4, 4, 8, -1, ElementFormat.BF16, ElementFormat.BF16);
+      assertThat(narrow.call(handle, 0, 0, buffer, buffer, buffer)).isEqualTo(INVALID_VALUE);
       assertThat(standIn.lastFault()).contains("leading dimension is 7");
-      Shape shape = new Shape(true, false, 4, 4, 8, 0);
-      assertThat(
-              gemm(
-                  handle,
-                  shape,
-                  ElementType.F32,
-                  ElementType.BF16,
-                  new float[2],
-                  buffer,
-                  buffer,
-                  buffer))
+      GemmCase mixed = new GemmCase(true, false, 4, 4, 8, 0, ElementFormat.F32, ElementFormat.BF16);
+      assertThat(mixed.call(handle, 0, 0, buffer, buffer, buffer))
           .isEqualTo(CublasStatus.CUBLAS_STATUS_NOT_SUPPORTED.code());
       assertThat(Cublas.cublasDestroy_v2(handle)).isZero();
       assertThat(Cublas.cublasDestroy_v2(handle))
@@ -263,43 +104,17 @@ class CublasGemmTest {
   @Test
   void aMatrixThatDoesNotFitItsBufferIsFoundWhenTheProductRuns(
       CudaContext context, StandIn standIn) {
-    Arena arena = Arena.ofAuto();
     DeviceBuffer small = DeviceBuffer.allocate(context, "small", 64);
     small.fill((byte) 0);
-    Shape shape = new Shape(false, false, 8, 8, 8, 0);
-    float[] factors = {1, 0};
-    assertThat(
-            gemm(
-                handle(arena),
-                shape,
-                ElementType.F32,
-                ElementType.F32,
-                factors,
-                small,
-                small,
-                small))
-        .isZero();
+    assertThat(CUBE.call(handle(Arena.ofAuto()), 1, 0, small, small, small)).isZero();
     assertThatThrownBy(context::synchronize).hasMessageContaining("CUDA_ERROR_ILLEGAL_ADDRESS");
     assertThat(standIn.lastFault()).contains("GEMM 8 x 8 x 8", "64 bytes");
   }
 
   @Test
   void aMatrixThatNothingWroteIsFound(CudaContext context, StandIn standIn) {
-    Arena arena = Arena.ofAuto();
     DeviceBuffer fresh = DeviceBuffer.allocate(context, "fresh", 256);
-    Shape shape = new Shape(false, false, 8, 8, 8, 0);
-    float[] factors = {1, 0};
-    assertThat(
-            gemm(
-                handle(arena),
-                shape,
-                ElementType.F32,
-                ElementType.F32,
-                factors,
-                fresh,
-                fresh,
-                fresh))
-        .isZero();
+    assertThat(CUBE.call(handle(Arena.ofAuto()), 1, 0, fresh, fresh, fresh)).isZero();
     assertThatThrownBy(context::synchronize).hasMessageContaining("CUDA_ERROR_LAUNCH_FAILED");
     assertThat(standIn.lastFault()).contains("matrix A of a GEMM", "nothing has written");
   }
@@ -386,6 +201,55 @@ class CublasGemmTest {
         expected += (double) a[(batch - 1) * m * k + p * m] * b[(batch - 1) * k * n + p];
       }
       assertThat((double) result[(batch - 1) * m * n]).isCloseTo(expected, within(1e-5));
+      assertThat(Cublas.cublasDestroy_v2(handle)).isZero();
+    }
+  }
+
+  @Test
+  void headsSideBySideAreABatchAndOverlappingResultsAreNot(CudaContext context) {
+    int heads = 3;
+    int headDim = 4;
+    int tokens = 5;
+    float[] ones = new float[heads * headDim * tokens];
+    Arrays.fill(ones, 1);
+    try (Arena arena = Arena.ofConfined();
+        DeviceBuffer a = DeviceArrays.upload(context, ones, ElementFormat.F32);
+        DeviceBuffer c = DeviceBuffer.allocate(context, "heads", 4L * ones.length)) {
+      MemorySegment handle = handle(arena);
+      MemorySegment one = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 1f);
+      MemorySegment zero = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 0f);
+      MemorySegment in = MemorySegment.ofAddress(a.address());
+      MemorySegment result = MemorySegment.ofAddress(c.address());
+      int type = Cublas.CUDA_R_32F();
+      for (int stride : new int[] {headDim, headDim - 1}) {
+        int status =
+            Cublas.cublasGemmStridedBatchedEx(
+                handle,
+                0,
+                0,
+                headDim,
+                tokens,
+                1,
+                one,
+                in,
+                type,
+                headDim,
+                0,
+                in,
+                type,
+                1,
+                0,
+                zero,
+                result,
+                type,
+                heads * headDim,
+                stride,
+                heads,
+                Cublas.CUBLAS_COMPUTE_32F(),
+                -1);
+        assertThat(status).isEqualTo(stride == headDim ? 0 : INVALID_VALUE);
+      }
+      assertThat(DeviceArrays.download(c, ElementFormat.F32)).containsOnly(1f);
       assertThat(Cublas.cublasDestroy_v2(handle)).isZero();
     }
   }

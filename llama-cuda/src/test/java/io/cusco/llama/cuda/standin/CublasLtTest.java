@@ -122,21 +122,4 @@ class CublasLtTest {
       assertThat(standIn.lastFault()).contains("FP8 needs compute capability 8.9");
     }
   }
-
-  @Test
-  void everyE4m3ValueIsTheFormatsOwn() {
-    // The corners of the format: arXiv 2209.05433, table 1.
-    assertThat(e4m3(0x00)).isEqualTo(0f);
-    assertThat(e4m3(0x01)).isEqualTo(0x1p-9f);
-    assertThat(e4m3(0x07)).isEqualTo(7 * 0x1p-9f);
-    assertThat(e4m3(0x08)).isEqualTo(0x1p-6f);
-    assertThat(e4m3(0x38)).isEqualTo(1f);
-    assertThat(e4m3(0x7e)).isEqualTo(448f);
-    assertThat(e4m3(0xfe)).isEqualTo(-448f);
-    assertThat(e4m3(0x7f)).isNaN();
-  }
-
-  private static float e4m3(int bits) {
-    return ElementFormat.e4m3(bits);
-  }
 }

@@ -61,7 +61,7 @@ final class DeviceArrays {
     }
     int bits = Float.floatToRawIntBits(value);
     int exponent = Math.getExponent(value) + 7;
-    return (byte) ((bits >>> 24 & 0x80) | exponent << 3 | bits >>> 20 & 7);
+    return (byte) (((bits >>> 24) & 0x80) | (exponent << 3) | ((bits >>> 20) & 7));
   }
 
   static float[] download(DeviceBuffer buffer, ElementFormat format) {

@@ -40,20 +40,20 @@ record DeviceMatrix(
     return memory.range(address, numBytes, forWrite, "matrix " + name + " of a GEMM");
   }
 
-  /// All elements, column after column without gaps; every one of them has to be initialised.
-  float[] read(DeviceMemory memory) {
+  /// All elements as `[columns][rows]`; every one of them has to be initialised.
+  float[][] read(DeviceMemory memory) {
     DeviceRange range = range(memory, false);
-    float[] values = new float[Math.multiplyExact(rows, columns)];
+    float[][] values = new float[columns][rows];
     for (int column = 0; column < columns; column++) {
-      format.read(range, column * leadingDimension, values, column * rows, rows);
+      format.read(range, column * leadingDimension, values[column], 0, rows);
     }
     return values;
   }
 
-  /// The same, row after row.
-  float[] readTransposed(DeviceMemory memory) {
-    float[] source = read(memory);
-    float[] target = new float[source.length];
+  /// The same as `[rows][columns]`.
+  float[][] readTransposed(DeviceMemory memory) {
+    float[][] source = read(memory);
+    float[][] target = new float[rows][columns];
     for (int r0 = 0; r0 < rows; r0 += TILE) {
       for (int c0 = 0; c0 < columns; c0 += TILE) {
         transposeTile(source, target, r0, c0);
@@ -62,12 +62,13 @@ record DeviceMatrix(
     return target;
   }
 
-  private void transposeTile(float[] source, float[] target, int r0, int c0) {
+  private void transposeTile(float[][] source, float[][] target, int r0, int c0) {
     int r1 = Math.min(r0 + TILE, rows);
     int c1 = Math.min(c0 + TILE, columns);
-    for (int r = r0; r < r1; r++) {
-      for (int c = c0; c < c1; c++) {
-        target[r * columns + c] = source[c * rows + r];
+    for (int c = c0; c < c1; c++) {
+      float[] column = source[c];
+      for (int r = r0; r < r1; r++) {
+        target[r][c] = column[r];
       }
     }
   }

@@ -34,6 +34,10 @@ enum ElementFormat {
         CUBLAS_STATUS_NOT_SUPPORTED, "cudaDataType %s is not emulated".formatted(code));
   }
 
+  int code() {
+    return code;
+  }
+
   int numBytes() {
     return numBytes;
   }

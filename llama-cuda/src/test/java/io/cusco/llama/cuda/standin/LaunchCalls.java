@@ -246,7 +246,7 @@ final class LaunchCalls {
         "%s blocks of %s threads do not fit a multiprocessor",
         numBlocks,
         blockSize);
-    long perBlock =
+    int perBlock =
         sharedBytesPerMultiprocessor() / numBlocks
             - DeviceAttributes.RESERVED_SHARED_BYTES
             - f.kernel.staticSharedBytes();

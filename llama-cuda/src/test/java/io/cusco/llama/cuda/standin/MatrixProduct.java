@@ -83,49 +83,70 @@ record MatrixProduct(
     if (m() == 0 || n() == 0) {
       return;
     }
-    float[] sums = new float[Math.multiplyExact(m(), n())];
+    float[][] sums = new float[n()][m()];
     if (alpha != 0 && k() > 0) {
-      // A as [k, m] and B as [n, k], whatever way they are stored.
-      float[] left = transposeA ? a.readTransposed(memory) : a.read(memory);
-      float[] right = transposeB ? b.readTransposed(memory) : b.read(memory);
+      // A as [k][m] and B as [n][k], whatever way they are stored.
+      float[][] left = transposeA ? a.readTransposed(memory) : a.read(memory);
+      float[][] right = transposeB ? b.readTransposed(memory) : b.read(memory);
       if (tensorFloat32) {
         roundToTensorFloat32(left);
         roundToTensorFloat32(right);
       }
-      multiply(left, right, sums, m(), n(), k());
+      multiply(left, right, sums, m(), k());
     }
     store(memory, sums);
   }
 
-  private static void roundToTensorFloat32(float[] values) {
-    for (int i = 0; i < values.length; i++) {
-      values[i] = ElementFormat.toTensorFloat32(values[i]);
+  private static void roundToTensorFloat32(float[][] values) {
+    for (float[] row : values) {
+      for (int i = 0; i < row.length; i++) {
+        row[i] = ElementFormat.toTensorFloat32(row[i]);
+      }
     }
   }
 
-  private static void multiply(float[] a, float[] b, float[] sums, int m, int n, int k) {
+  private static void multiply(float[][] a, float[][] b, float[][] sums, int m, int k) {
     for (int k0 = 0; k0 < k; k0 += BLOCK_DEPTH) {
       int k1 = Math.min(k0 + BLOCK_DEPTH, k);
       for (int m0 = 0; m0 < m; m0 += BLOCK_ROWS) {
-        int rows = Math.min(BLOCK_ROWS, m - m0);
-        for (int j = 0; j < n; j++) {
-          for (int p = k0; p < k1; p++) {
-            addScaled(a, p * m + m0, b[j * k + p], sums, j * m + m0, rows);
+        int m1 = Math.min(m0 + BLOCK_ROWS, m);
+        for (int j = 0; j < sums.length; j++) {
+          int p = k0;
+          for (; p + 4 <= k1; p += 4) {
+            addFourScaled(a, p, b[j], sums[j], m0, m1);
+          }
+          for (; p < k1; p++) {
+            addScaled(a[p], b[j][p], sums[j], m0, m1);
           }
         }
       }
     }
   }
 
-  /// The loop that the compiler turns into vector instructions.
-  private static void addScaled(
-      float[] source, int from, float factor, float[] target, int to, int count) {
-    for (int i = 0; i < count; i++) {
-      target[to + i] += source[from + i] * factor;
+  /// Four terms of every sum in one pass over the sums. The compiler makes vectors of such loops
+  /// only where all arrays have the same index; hence an array for each row of A.
+  private static void addFourScaled(
+      float[][] a, int p, float[] factors, float[] target, int from, int to) {
+    float[] a0 = a[p];
+    float[] a1 = a[p + 1];
+    float[] a2 = a[p + 2];
+    float[] a3 = a[p + 3];
+    float f0 = factors[p];
+    float f1 = factors[p + 1];
+    float f2 = factors[p + 2];
+    float f3 = factors[p + 3];
+    for (int i = from; i < to; i++) {
+      target[i] = target[i] + a0[i] * f0 + a1[i] * f1 + a2[i] * f2 + a3[i] * f3;
     }
   }
 
-  private void store(DeviceMemory memory, float[] sums) {
+  private static void addScaled(float[] source, float factor, float[] target, int from, int to) {
+    for (int i = from; i < to; i++) {
+      target[i] += source[i] * factor;
+    }
+  }
+
+  private void store(DeviceMemory memory, float[][] sums) {
     float[] rowFactors = factors(memory, extras.scaleA(), m(), "scales of A");
     float[] columnFactors = factors(memory, extras.scaleB(), n(), "scales of B");
     float[] bias = new float[m()];
@@ -142,7 +163,7 @@ record MatrixProduct(
         c.format().read(old, j * c.leadingDimension(), column, 0, m());
       }
       for (int i = 0; i < m(); i++) {
-        float value = alpha * rowFactors[i] * columnFactors[j] * sums[j * m() + i];
+        float value = alpha * rowFactors[i] * columnFactors[j] * sums[j][i];
         value += beta == 0 ? 0 : beta * column[i];
         d.format().write(target, j * d.leadingDimension() + i, value + bias[i]);
       }

@@ -12,7 +12,6 @@ final class MemoryCalls {
   private static final MemorySegment DEFAULT_POOL = MemorySegment.ofAddress(0x5d00_0000_0100L);
 
   private final StandIn standIn;
-  private long releaseThreshold;
 
   MemoryCalls(StandIn standIn) {
     this.standIn = standIn;
@@ -97,14 +96,14 @@ final class MemoryCalls {
         CUDA_ERROR_INVALID_VALUE,
         "pool attribute %s cannot be set here",
         attribute);
-    releaseThreshold = HostMemory.getLong(value, "value");
+    standIn.gpu().setPoolReleaseThreshold(HostMemory.getLong(value, "value"));
     return 0;
   }
 
   int cuMemPoolGetAttribute(MemorySegment pool, int attribute, MemorySegment value) {
     requirePool(pool);
     if (attribute == CudaDriver.CU_MEMPOOL_ATTR_RELEASE_THRESHOLD()) {
-      HostMemory.putLong(value, releaseThreshold);
+      HostMemory.putLong(value, standIn.gpu().poolReleaseThreshold());
     } else if (attribute == CudaDriver.CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT()
         || attribute == CudaDriver.CU_MEMPOOL_ATTR_USED_MEM_CURRENT()) {
       HostMemory.putLong(value, standIn.gpu().context().memory().liveBytes());
@@ -152,11 +151,5 @@ final class MemoryCalls {
     context.queues().runAll();
     standIn.gpu().pinned().unregister(pointer);
     return 0;
-  }
-
-  int cuMemHostGetDevicePointer_v2(MemorySegment devicePointer, MemorySegment pointer, int flags) {
-    throw new StandInFault(
-        CUDA_ERROR_NOT_SUPPORTED,
-        "emulated kernels cannot reach host memory: copy it to the device");
   }
 }

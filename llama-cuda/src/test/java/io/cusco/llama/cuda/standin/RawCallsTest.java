@@ -232,6 +232,8 @@ class RawCallsTest {
     ok(CudaDriver.cuMemcpyDtoD_v2(x, x + 64, 4));
     assertThat(firstValue()).isEqualTo(16);
     fails(CudaDriver.cuMemsetD32_v2(x + 2, 0, 1), CuResult.CUDA_ERROR_INVALID_VALUE);
+    ok(CudaDriver.cuMemsetD8_v2(0, (byte) 0, 0));
+    ok(CudaDriver.cuMemcpyHtoD_v2(0, NULL, 0));
   }
 
   @Test
@@ -248,6 +250,19 @@ class RawCallsTest {
     fails(CudaDriver.cuMemHostUnregister(host), CuResult.CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
     assertThat(firstValue()).isEqualTo(99);
     ok(CudaDriver.cuStreamDestroy_v2(stream));
+  }
+
+  @Test
+  void pinnedMemoryIsFreedOnceAndNotUsedAfterwards() {
+    ok(CudaDriver.cuMemHostAlloc(out, NUM_BYTES, 0));
+    MemorySegment pinned = pointer();
+    ok(CudaDriver.cuMemcpyHtoDAsync_v2(x, pinned, NUM_BYTES, NULL));
+    ok(CudaDriver.cuMemFreeHost(pinned));
+    fails(CudaDriver.cuMemFreeHost(pinned), CuResult.CUDA_ERROR_INVALID_VALUE);
+    fails(
+        CudaDriver.cuMemcpyHtoDAsync_v2(x, pinned, NUM_BYTES, NULL),
+        CuResult.CUDA_ERROR_INVALID_VALUE);
+    assertThat(firstValue()).as("what new pinned memory holds").isEqualTo(-1);
   }
 
   @Test

@@ -11,7 +11,7 @@ final class SamplePtx {
       .address_size 64
       """;
 
-  /// `axpy(x, y, a, n)`: y[i] += a * x[i] for i < n, blocks of at most 256 threads.
+  /// `axpy(x, y, a, n)`: `y[i] += a * x[i]` for i below n, blocks of at most 256 threads.
   static final String AXPY =
       HEADER
           + """
@@ -84,7 +84,7 @@ final class SamplePtx {
           }
           """;
 
-  /// `scaleByFactor(x)`: one block multiplies x[i] by the module's variable `factor`.
+  /// `scaleByFactor(x)`: one block multiplies `x[i]` by the module's variable `factor`.
   static final String FACTOR =
       HEADER
           + """

@@ -46,6 +46,7 @@ final class SimulatedGpu {
   private MemorySegment primaryHandle = MemorySegment.NULL;
   private int retains;
   private int primaryFlags;
+  private long poolReleaseThreshold;
 
   /// @param coverage gets what the kernels of every context execute
   SimulatedGpu(StandInSettings settings, long seed, Coverage coverage) {
@@ -165,6 +166,15 @@ final class SimulatedGpu {
 
   void setPrimaryFlags(int flags) {
     primaryFlags = flags;
+  }
+
+  /// Bytes that the memory pool may keep; nothing here depends on it.
+  long poolReleaseThreshold() {
+    return poolReleaseThreshold;
+  }
+
+  void setPoolReleaseThreshold(long numBytes) {
+    poolReleaseThreshold = numBytes;
   }
 
   /// The primary context while somebody retains it, else null.

@@ -2,6 +2,7 @@ package io.cusco.llama.cuda.standin;
 
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
@@ -45,7 +46,8 @@ final class SimulatedGraph {
       }
     }
     while (!ready.isEmpty()) {
-      int chosen = ready.remove(/* index= */ random.nextInt(ready.size()));
+      Collections.swap(ready, random.nextInt(ready.size()), ready.size() - 1);
+      int chosen = ready.removeLast();
       nodes.get(chosen).work().action().run();
       for (int i = chosen + 1; i < missing.length; i++) {
         if (nodes.get(i).before().get(chosen) && --missing[i] == 0) {

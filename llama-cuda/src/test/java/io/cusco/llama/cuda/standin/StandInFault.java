@@ -18,6 +18,8 @@ final class StandInFault extends RuntimeException {
   }
 
   /// Returns with this code unless the condition holds.
+  @SuppressWarnings(
+      "AnnotateFormatMethod") // the annotation would be a dependency for this one method
   static void require(boolean condition, Status otherwise, String message, Object... values) {
     if (!condition) {
       throw new StandInFault(otherwise, message.formatted(values));

@@ -10,10 +10,10 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 
 /// A library whose functions are Java methods: the method of the same name becomes an upcall stub
 /// when the symbol is asked for first.
@@ -25,7 +25,7 @@ final class StandInSymbols implements SymbolLookup {
   private final Class<?> bindings;
   private final List<?> rooms;
   private final StandIn standIn;
-  private final Map<String, Optional<MemorySegment>> stubs = new HashMap<>();
+  private final Map<String, Optional<MemorySegment>> stubs = new ConcurrentHashMap<>();
 
   /// @param bindings the generated class, which has a `NAME$descriptor()` for every function
   /// @param rooms objects whose non-private methods named cu... are the functions
@@ -35,12 +35,14 @@ final class StandInSymbols implements SymbolLookup {
     this.standIn = standIn;
   }
 
+  /// Holds no lock while it links: a generated class may be waiting in its initialiser, in another
+  /// thread.
   @Override
-  public synchronized Optional<MemorySegment> find(String name) {
+  public Optional<MemorySegment> find(String name) {
     Optional<MemorySegment> known = stubs.get(name);
     if (known == null) {
-      known = link(name);
-      stubs.put(name, known);
+      stubs.putIfAbsent(name, link(name));
+      known = stubs.get(name);
     }
     return known;
   }
@@ -84,7 +86,7 @@ final class StandInSymbols implements SymbolLookup {
               .asType(function.type());
       return Linker.nativeLinker().upcallStub(stub, descriptor, Arena.global());
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError(method.toString(), e);
+      throw new LinkageError(method.toString(), e);
     }
   }
 
@@ -94,9 +96,9 @@ final class StandInSymbols implements SymbolLookup {
     try {
       return (FunctionDescriptor) bindings.getMethod(name + "$descriptor").invoke(null);
     } catch (NoSuchMethodException e) {
-      throw new AssertionError("the stand-in has " + name + ", " + bindings + " has not", e);
+      throw new LinkageError("the stand-in has " + name + ", " + bindings + " has not", e);
     } catch (IllegalAccessException | InvocationTargetException e) {
-      throw new AssertionError(name, e);
+      throw new LinkageError(name, e);
     }
   }
 }

@@ -147,7 +147,8 @@ final class WorkQueues {
     }
   }
 
-  private void rejectLegacyDuringCapture() {
+  /// Refuses work in the legacy stream while a stream that it would wait for is captured.
+  void rejectLegacyDuringCapture() {
     for (SimulatedStream stream : streams) {
       if (stream.capture != null && stream.blocking) {
         stream.capture.invalidated = "work was given to the legacy default stream";
