@@ -10,7 +10,7 @@ constexpr int WARPS = 4;
 // Values of a row that a warp takes at once.
 constexpr int STEP = WARP * VECTOR;
 
-// What becomes of a sum; GemvKernels.java has the same numbers.
+// What becomes of a sum other than being rounded to T; GemvKernels.java has the same numbers.
 constexpr int ADDED = 1;
 constexpr int FLOAT = 2;
 

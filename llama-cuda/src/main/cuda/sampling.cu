@@ -234,6 +234,8 @@ template <typename WantedOf> __device__ __forceinline__ Place locate(Shared &sha
   }
   if (threadIdx.x == 0) {
     shared.found_bin = BINS;
+    shared.found_before = 0;
+    shared.found_size = 0;
   }
   __syncthreads();
   const uint64_t warps = warp_scan(shared.warps[lane]);
@@ -251,12 +253,7 @@ template <typename WantedOf> __device__ __forceinline__ Place locate(Shared &sha
     before += size;
   }
   __syncthreads();
-  Place place = {shared.found_bin, 0, 0, wanted};
-  if (place.bin < BINS) {
-    place.before = shared.found_before;
-    place.size = shared.found_size;
-  }
-  return place;
+  return {shared.found_bin, shared.found_before, shared.found_size, wanted};
 }
 
 __device__ __forceinline__ uint32_t linear_bin(float best, float score) {

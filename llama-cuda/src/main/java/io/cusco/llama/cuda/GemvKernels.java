@@ -35,14 +35,21 @@ final class GemvKernels {
   private final DType dense;
   private final Map<DType, KernelLaunch[]> kernels = new EnumMap<>(DType.class);
 
-  /// What becomes of the sums; matvec.cuh has the same numbers.
+  /// What becomes of the sums.
   enum Store {
     /// Rounded to the activation type.
-    ROUNDED,
+    ROUNDED(0),
     /// Added to what is there, in float32, then rounded to the activation type: a residual.
-    ADDED,
+    ADDED(1),
     /// As float32: logits.
-    FLOAT
+    FLOAT(2);
+
+    /// As in matvec.cuh.
+    private final int code;
+
+    Store(int code) {
+      this.code = code;
+    }
   }
 
   /// A weight matrix on the device, row-major.
@@ -117,7 +124,6 @@ final class GemvKernels {
       return;
     }
     KernelLaunch kernel = launches[numRows == 1 ? 0 : numRows <= ROWS[1] ? 1 : 2];
-    boolean rounded = store == Store.FLOAT && type == ActivationType.F32;
     kernel
         .rows(0, x)
         .rows(1, w.address())
@@ -125,7 +131,7 @@ final class GemvKernels {
         .set(3, numRows)
         .set(4, w.outFeatures())
         .set(5, w.inFeatures())
-        .set(6, rounded ? Store.ROUNDED.ordinal() : store.ordinal());
-    kernel.launch(stream, Math.ceilDiv(w.outFeatures(), COLUMNS), 1);
+        .set(6, store.code);
+    kernel.launch(stream, Math.ceilDiv(w.outFeatures(), COLUMNS));
   }
 }

@@ -139,7 +139,7 @@ final class SamplingKernels implements AutoCloseable {
       sample
           .ints(1, up.address() + (long) first * DrawBlock.DRAW_BYTES)
           .ints(4, down.address() + (long) first * Integer.BYTES);
-      sample.launch(stream, end - first, 1);
+      sample.launch(stream, end - first);
       first = end;
     }
     long downBytes = reportsAt + (long) numReports * LogprobReports.REPORT_BYTES;
