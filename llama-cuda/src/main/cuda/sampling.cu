@@ -210,6 +210,11 @@ __device__ __forceinline__ void add_to_bin(Shared &shared, int bin, uint64_t amo
   }
 }
 
+// A count fits in 32 bits.
+__device__ __forceinline__ void add_to_bin(Shared &shared, int bin, uint32_t amount) {
+  atomicAdd(reinterpret_cast<uint32_t *>(&shared.bins[bin]), amount);
+}
+
 struct Place {
   int bin;         // BINS if the sum of all bins does not reach what is wanted
   uint64_t before; // sum of the bins before it
@@ -413,7 +418,7 @@ __device__ __forceinline__ int draw_token(Shared &shared, const Draw &draw, cons
   const auto weight_of = [&](float score) { return row.weight(score); };
   uint32_t floor = MINUS_INFINITY + 1;
   if (draw.top_k > 0) {
-    const auto one = [](float) -> uint64_t { return 1; };
+    const auto one = [](float) { return 1u; };
     const uint64_t top_k = draw.top_k;
     floor = find_cut(shared, row, floor, one, [&](uint64_t) { return top_k; }).order;
   }
@@ -437,7 +442,7 @@ __device__ __forceinline__ void fill_report(Shared &shared, const Row &row, int 
   Cut cut = {BROKEN, 0};
   int last_tie = INT_MAX;
   if (num_top > 0) {
-    const auto one = [](float) -> uint64_t { return 1; };
+    const auto one = [](float) { return 1u; };
     cut = find_cut(shared, row, MINUS_INFINITY + 1, one, [&](uint64_t) -> uint64_t { return num_top; });
     if (cut.room > 0) {
       last_tie = pick(

@@ -64,7 +64,7 @@ final class RandomDraws implements SamplingStep {
   void addRandom(int row, int vocabSize, SplittableRandom random) {
     SamplingParams.Builder params =
         SamplingParams.builder()
-            .temperature(pick(random, 0, 0.1, 0.7, 1, 1, 2.5, 100))
+            .temperature(pick(random, 0, 1e-6, 0.1, 0.7, 1, 1, 2.5, 100))
             .topK((int) pick(random, 0, 0, 1, 5, 50, vocabSize, 1 + random.nextInt(vocabSize)))
             .topP(pick(random, 1, 1, 0.95, 0.5, 1e-9, 1e-300, 1 - random.nextDouble()))
             .minP(pick(random, 0, 0, 0.05, 1, 1e-4, random.nextDouble()))
