@@ -20,6 +20,23 @@ final class DrawBlock {
   static final int DRAW_BYTES = 88;
   static final int ENTRY_BYTES = 8;
 
+  private static final long UNIFORM = 0;
+  private static final long TOP_P = 8;
+  private static final long MIN_P_DISTANCE = 16;
+  private static final long REPETITION = 24;
+  private static final long PRESENCE = 32;
+  private static final long FREQUENCY = 40;
+  private static final long SCALE = 48;
+  private static final long SCALE_REST = 52;
+  private static final long ROW = 56;
+  private static final long TOP_K = 60;
+  private static final long FIRST_ENTRY = 64;
+  private static final long NUM_BIASES = 68;
+  private static final long NUM_HISTORY = 72;
+  private static final long REPORT = 76;
+  private static final long NUM_TOP = 80;
+  private static final long PADDING = 84;
+
   private static final double LOG2_E = 1 / Math.log(2);
 
   /// A temperature under which every other score than the best has weight zero anyway; keeps the
@@ -70,13 +87,13 @@ final class DrawBlock {
       }
       long at = (long) i * DRAW_BYTES;
       writeParams(to, at, params, step.uniform(i));
-      to.set(JAVA_INT, at + 56, step.logitsRow(i));
-      to.set(JAVA_INT, at + 64, firstEntry);
-      to.set(JAVA_INT, at + 68, numBiases);
-      to.set(JAVA_INT, at + 72, numHistory);
-      to.set(JAVA_INT, at + 76, params.wantsLogprobs() ? numReports++ : -1);
-      to.set(JAVA_INT, at + 80, Math.max(params.logprobs(), 0));
-      to.set(JAVA_INT, at + 84, 0);
+      to.set(JAVA_INT, at + ROW, step.logitsRow(i));
+      to.set(JAVA_INT, at + FIRST_ENTRY, firstEntry);
+      to.set(JAVA_INT, at + NUM_BIASES, numBiases);
+      to.set(JAVA_INT, at + NUM_HISTORY, numHistory);
+      to.set(JAVA_INT, at + REPORT, params.wantsLogprobs() ? numReports++ : -1);
+      to.set(JAVA_INT, at + NUM_TOP, Math.max(params.logprobs(), 0));
+      to.set(JAVA_INT, at + PADDING, 0);
     }
     return numReports;
   }
@@ -87,16 +104,17 @@ final class DrawBlock {
     double scale = params.isGreedy() ? 0 : Math.min(LOG2_E / temperature, MAX_SCALE);
     double minPDistance =
         params.minP() > 0 ? temperature * Math.log(params.minP()) : Double.NEGATIVE_INFINITY;
-    to.set(JAVA_LONG, at, fraction(uniform));
+    to.set(JAVA_LONG, at + UNIFORM, fraction(uniform));
     // Zero turns top-p off; no p is so small that it does.
-    to.set(JAVA_LONG, at + 8, params.topP() < 1 ? fraction(Math.max(params.topP(), 0x1p-63)) : 0);
-    to.set(JAVA_DOUBLE, at + 16, minPDistance);
-    to.set(JAVA_DOUBLE, at + 24, params.repetitionPenalty());
-    to.set(JAVA_DOUBLE, at + 32, params.presencePenalty());
-    to.set(JAVA_DOUBLE, at + 40, params.frequencyPenalty());
-    to.set(JAVA_FLOAT, at + 48, (float) scale);
-    to.set(JAVA_FLOAT, at + 52, (float) (scale - (float) scale));
-    to.set(JAVA_INT, at + 60, params.topK());
+    to.set(
+        JAVA_LONG, at + TOP_P, params.topP() < 1 ? fraction(Math.max(params.topP(), 0x1p-63)) : 0);
+    to.set(JAVA_DOUBLE, at + MIN_P_DISTANCE, minPDistance);
+    to.set(JAVA_DOUBLE, at + REPETITION, params.repetitionPenalty());
+    to.set(JAVA_DOUBLE, at + PRESENCE, params.presencePenalty());
+    to.set(JAVA_DOUBLE, at + FREQUENCY, params.frequencyPenalty());
+    to.set(JAVA_FLOAT, at + SCALE, (float) scale);
+    to.set(JAVA_FLOAT, at + SCALE_REST, (float) (scale - (float) scale));
+    to.set(JAVA_INT, at + TOP_K, params.topK());
   }
 
   /// `value` in `[0, 1)` times 2^64 as an unsigned number, the lowest bit lost.

@@ -16,6 +16,10 @@ import java.lang.foreign.MemorySegment;
 final class LogprobReports {
   static final int REPORT_BYTES = 24 + 2 * Integer.BYTES * SamplingParams.MAX_LOGPROBS;
 
+  private static final long SUM = 0;
+  private static final long BEST = 8;
+  private static final long LOGIT = 12;
+  private static final long NUM_TOP = 16;
   private static final long IDS = 24;
   private static final long LOGITS = IDS + (long) Integer.BYTES * SamplingParams.MAX_LOGPROBS;
 
@@ -26,9 +30,9 @@ final class LogprobReports {
 
   /// @param at where the report starts
   static TokenLogprobs read(MemorySegment reports, long at, int tokenId) {
-    float best = reports.get(JAVA_FLOAT, at + 8);
-    double logSumExp = best + Math.log(reports.get(JAVA_LONG, at) * UNIT);
-    int count = reports.get(JAVA_INT, at + 16);
+    float best = reports.get(JAVA_FLOAT, at + BEST);
+    double logSumExp = best + Math.log(reports.get(JAVA_LONG, at + SUM) * UNIT);
+    int count = reports.get(JAVA_INT, at + NUM_TOP);
     int[] ids = new int[count];
     float[] logits = new float[count];
     for (int i = 0; i < count; i++) {
@@ -39,7 +43,7 @@ final class LogprobReports {
     for (int i = 0; i < count; i++) {
       logits[i] = (float) (logits[i] - logSumExp);
     }
-    float logprob = (float) (reports.get(JAVA_FLOAT, at + 12) - logSumExp);
+    float logprob = (float) (reports.get(JAVA_FLOAT, at + LOGIT) - logSumExp);
     return new TokenLogprobs(tokenId, logprob, ids, logits);
   }
 

@@ -100,12 +100,13 @@ final class SamplingKernels implements AutoCloseable {
     if (upHost != null && numBytes <= upHost.numBytes()) {
       return;
     }
+    long room = upHost == null ? numBytes : Math.max(numBytes, 2 * upHost.numBytes());
     closeUp();
-    up = DeviceBuffer.allocate(context, "sampling parameters", numBytes);
-    upHost = PinnedBuffer.allocate(context, numBytes);
-    undo =
-        DeviceBuffer.allocate(
-            context, "replaced logits", numBytes / DrawBlock.ENTRY_BYTES * Float.BYTES);
+    long undoBytes = room / DrawBlock.ENTRY_BYTES * Float.BYTES;
+    undo = DeviceBuffer.allocate(context, "replaced logits", undoBytes);
+    up = DeviceBuffer.allocate(context, "sampling parameters", room);
+    // Last: a step after one that found no memory tries again.
+    upHost = PinnedBuffer.allocate(context, room);
   }
 
   /// Queues the draws of `step`; a [#collect] must follow before the next launch.
@@ -120,9 +121,7 @@ final class SamplingKernels implements AutoCloseable {
     }
     checkRows(step);
     long numBytes = DrawBlock.numBytes(step);
-    if (numBytes > upHost.numBytes()) {
-      reserve(Math.max(numBytes, 2 * upHost.numBytes()));
-    }
+    reserve(numBytes);
     int numReports = DrawBlock.write(step, vocabSize, upHost.segment());
     if (step.size() == 0) {
       return;
