@@ -12,6 +12,7 @@ import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.RotaryTable;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.stream.Stream;
@@ -111,6 +112,9 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
       // its terms, of which the largest is bounded by the largest input.
       double absolute = 100 * (0x1p-24 + (type == ActivationType.F32 ? 0 : 0x1p-24));
       assertClose("qkv", expected.qkv, device.download(type, rows), tolerance(type, 3), absolute);
+      assertThat(device.download(type, rows))
+          .as("qkv, to the bit")
+          .isEqualTo(KernelDevice.rounded(type, expected.fused));
       assertClose("keys", expected.keys, device.download(type, keys), tolerance(type, 3), absolute);
       assertThat(device.download(type, values)).as("values").isEqualTo(expected.values);
     }
@@ -137,7 +141,6 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
   private static final class Expected {
     static final float UNTOUCHED = -1000;
 
-    private final ActivationType type;
     private final LlamaConfig config;
     private final RotaryLayout layout;
     private final RotaryTable table;
@@ -145,8 +148,10 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
     private final float[] values;
     private double[] qkv;
 
+    /// The same in the kernel's own arithmetic, which is IEEE's and the same everywhere.
+    private float[] fused;
+
     Expected(ActivationType type, LlamaConfig config, RotaryLayout layout, RotaryTable table) {
-      this.type = type;
       this.config = config;
       this.layout = layout;
       this.table = table;
@@ -160,6 +165,7 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
 
     void add(float[] input, int[] positions, int[] slots) {
       qkv = new double[input.length];
+      fused = input.clone();
       for (int i = 0; i < input.length; i++) {
         qkv[i] = input[i];
       }
@@ -170,6 +176,7 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
         int row = token * (heads + 2 * kvHeads) * headDim;
         for (int head = 0; head < heads; head++) {
           turn(input, row + head * headDim, positions[token], qkv, row + head * headDim);
+          turnFused(row + head * headDim, positions[token]);
         }
         for (int head = 0; head < kvHeads && slots[token] >= 0; head++) {
           int block = slots[token] / BLOCK_SIZE;
@@ -182,21 +189,38 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
     }
 
     private void turn(float[] from, int at, int position, double[] to, int place) {
-      int half = config.headDim() / 2;
-      for (int pair = 0; pair < half; pair++) {
-        int first = layout == RotaryLayout.INTERLEAVED ? 2 * pair : pair;
-        int second = layout == RotaryLayout.INTERLEAVED ? first + 1 : first + half;
-        long entry = (long) position * half + pair;
-        double cos = table.cos().getAtIndex(ValueLayout.JAVA_FLOAT, entry);
-        double sin = table.sin().getAtIndex(ValueLayout.JAVA_FLOAT, entry);
+      for (int pair = 0; pair < config.headDim() / 2; pair++) {
+        double cos = entry(table.cos(), position, pair);
+        double sin = entry(table.sin(), position, pair);
+        int first = first(pair);
+        int second = second(pair);
         to[place + first] = from[at + first] * cos - from[at + second] * sin;
         to[place + second] = from[at + second] * cos + from[at + first] * sin;
       }
     }
 
-    @Override
-    public String toString() {
-      return type + " " + layout;
+    private void turnFused(int at, int position) {
+      for (int pair = 0; pair < config.headDim() / 2; pair++) {
+        float cos = entry(table.cos(), position, pair);
+        float sin = entry(table.sin(), position, pair);
+        float a = fused[at + first(pair)];
+        float b = fused[at + second(pair)];
+        fused[at + first(pair)] = Math.fma(a, cos, -(b * sin));
+        fused[at + second(pair)] = Math.fma(b, cos, a * sin);
+      }
+    }
+
+    private float entry(MemorySegment half, int position, int pair) {
+      return half.getAtIndex(
+          ValueLayout.JAVA_FLOAT, (long) position * (config.headDim() / 2) + pair);
+    }
+
+    private int first(int pair) {
+      return layout == RotaryLayout.INTERLEAVED ? 2 * pair : pair;
+    }
+
+    private int second(int pair) {
+      return layout == RotaryLayout.INTERLEAVED ? 2 * pair + 1 : pair + config.headDim() / 2;
     }
   }
 }

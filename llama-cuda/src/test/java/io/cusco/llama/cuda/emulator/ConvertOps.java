@@ -12,7 +12,6 @@ final class ConvertOps {
     String rounding = form.takeOneOf("rni", "rzi", "rmi", "rpi", "rn", "rz", "rm", "rp");
     boolean relu = form.take("relu");
     boolean saturate = form.take("sat");
-    form.ignore("satfinite");
     PtxType to = form.takeType();
     PtxType from = form.takeType();
     if (to.packed()) {

@@ -1,6 +1,8 @@
 package io.cusco.llama.cuda.emulator;
 
+import java.util.function.DoubleBinaryOperator;
 import java.util.function.DoubleUnaryOperator;
+import java.util.function.LongUnaryOperator;
 
 /// Arithmetic of f64, to nearest even only.
 final class DoubleOps {
@@ -35,7 +37,7 @@ final class DoubleOps {
     };
   }
 
-  private static Operation binary(Form form, java.util.function.DoubleBinaryOperator f) {
+  private static Operation binary(Form form, DoubleBinaryOperator f) {
     form.ignore("rn");
     form.takeType();
     form.finish(3);
@@ -59,7 +61,7 @@ final class DoubleOps {
                     Double.longBitsToDouble(z))));
   }
 
-  private static Operation bits(Form form, java.util.function.LongUnaryOperator f) {
+  private static Operation bits(Form form, LongUnaryOperator f) {
     form.takeType();
     form.finish(2);
     return Lanes.wideUnary(form.out(0, F64), form.in(1, F64), f);

@@ -1,6 +1,7 @@
 package io.cusco.llama.cuda.emulator;
 
 import java.util.function.IntBinaryOperator;
+import java.util.function.IntUnaryOperator;
 
 /// Arithmetic of f32 (PTX ISA, "Floating-Point Instructions"). Denormals are kept; `.ftz` is taken
 /// only from approximations, which nvcc emits that way without fast math too.
@@ -41,7 +42,7 @@ final class FloatOps {
     };
   }
 
-  private static Operation bits(Form form, java.util.function.IntUnaryOperator f) {
+  private static Operation bits(Form form, IntUnaryOperator f) {
     form.takeType();
     form.finish(2);
     return Lanes.unary(form.out(0, PtxType.F32), form.in(1, PtxType.F32), f);

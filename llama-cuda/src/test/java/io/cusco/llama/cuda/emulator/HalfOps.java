@@ -19,8 +19,9 @@ final class HalfOps {
     int inputs =
         switch (opcode) {
           case "neg", "abs" -> 1;
+          case "add", "sub", "mul", "min", "max" -> 2;
           case "fma" -> 3;
-          default -> 2;
+          default -> throw new IllegalArgumentException(opcode + " of halves is not emulated");
         };
     form.finish(inputs + 1);
     boolean packed = type.packed();
@@ -57,12 +58,11 @@ final class HalfOps {
       case "min" ->
           (a, b, _) ->
               keepNan && (Double.isNaN(a) || Double.isNaN(b)) ? Double.NaN : FloatBits.least(a, b);
-      case "max" ->
+      default ->
           (a, b, _) ->
               keepNan && (Double.isNaN(a) || Double.isNaN(b))
                   ? Double.NaN
                   : FloatBits.greatest(a, b);
-      default -> throw new IllegalArgumentException(opcode + " of halves is not emulated");
     };
   }
 

@@ -70,6 +70,12 @@ final class IntegerOps {
     if (saturate) {
       return saturating(opcode, type, d, a, b);
     }
+    Operation operation = binary(opcode, type, d, a, b);
+    boolean divides = opcode.equals("div") || opcode.equals("rem");
+    return divides ? checkDivisor(type, b, operation) : operation;
+  }
+
+  private static Operation binary(String opcode, PtxType type, int d, int a, int b) {
     if (type.wide()) {
       return opcode.equals("add")
           ? FullWarp.addLong(d, a, b)
@@ -115,14 +121,8 @@ final class IntegerOps {
     return switch (opcode) {
       case "add" -> Integer::sum;
       case "sub" -> (x, y) -> x - y;
-      case "div" ->
-          signed
-              ? (x, y) -> x / (int) divisor(y)
-              : (x, y) -> Integer.divideUnsigned(x, (int) divisor(y));
-      case "rem" ->
-          signed
-              ? (x, y) -> x % (int) divisor(y)
-              : (x, y) -> Integer.remainderUnsigned(x, (int) divisor(y));
+      case "div" -> signed ? (x, y) -> x / y : (x, y) -> Integer.divideUnsigned(x, y);
+      case "rem" -> signed ? (x, y) -> x % y : (x, y) -> Integer.remainderUnsigned(x, y);
       case "min" -> signed ? Math::min : (x, y) -> Integer.compareUnsigned(x, y) < 0 ? x : y;
       case "max" -> signed ? Math::max : (x, y) -> Integer.compareUnsigned(x, y) > 0 ? x : y;
       case "and" -> (x, y) -> x & y;
@@ -135,10 +135,8 @@ final class IntegerOps {
     boolean signed = type.signed();
     return switch (opcode) {
       case "sub" -> (x, y) -> x - y;
-      case "div" ->
-          signed ? (x, y) -> x / divisor(y) : (x, y) -> Long.divideUnsigned(x, divisor(y));
-      case "rem" ->
-          signed ? (x, y) -> x % divisor(y) : (x, y) -> Long.remainderUnsigned(x, divisor(y));
+      case "div" -> signed ? (x, y) -> x / y : (x, y) -> Long.divideUnsigned(x, y);
+      case "rem" -> signed ? (x, y) -> x % y : (x, y) -> Long.remainderUnsigned(x, y);
       case "min" -> signed ? Math::min : (x, y) -> Long.compareUnsigned(x, y) < 0 ? x : y;
       case "max" -> signed ? Math::max : (x, y) -> Long.compareUnsigned(x, y) > 0 ? x : y;
       case "and" -> (x, y) -> x & y;
@@ -148,11 +146,18 @@ final class IntegerOps {
   }
 
   /// Division by zero does not trap on a GPU, it gives an unspecified value: nobody can want it.
-  private static long divisor(long value) {
-    if (value == 0) {
-      throw new DeviceFault(DeviceFault.Kind.DIVISION_BY_ZERO, "integer division by zero");
-    }
-    return value;
+  private static Operation checkDivisor(PtxType type, int b, Operation division) {
+    return (warp, mask) -> {
+      for (int rest = mask; rest != 0; rest &= rest - 1) {
+        int lane = Integer.numberOfTrailingZeros(rest);
+        long divisor = type.wide() ? warp.longs[b + lane] : warp.ints[b + lane];
+        if (divisor == 0) {
+          throw new DeviceFault(
+              DeviceFault.Kind.DIVISION_BY_ZERO, lane, "integer division by zero");
+        }
+      }
+      division.run(warp, mask);
+    };
   }
 
   private static Operation multiply(Form form) {

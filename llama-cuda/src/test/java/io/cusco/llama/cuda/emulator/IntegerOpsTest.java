@@ -162,6 +162,6 @@ class IntegerOpsTest {
   void divisionByZeroIsAFault(String opcode) {
     assertThatThrownBy(() -> MicroKernel.run(opcode + " %r30, %r0, %r1", 1, 0))
         .isInstanceOf(DeviceFault.class)
-        .hasMessageContaining("division by zero");
+        .hasMessageContaining("thread 0 of block 0: integer division by zero");
   }
 }

@@ -4,6 +4,9 @@ package io.cusco.llama.cuda.emulator;
 public record LaunchConfig(
     int gridX, int gridY, int gridZ, int blockX, int blockY, int blockZ, int dynamicSharedBytes) {
 
+  /// Compute capability 8.0, after opting in; whoever launches checks that it did.
+  private static final int MAX_SHARED_BYTES = 163 * 1024;
+
   /// A launch of one dimension.
   public static LaunchConfig of(int grid, int block, int dynamicSharedBytes) {
     return new LaunchConfig(grid, 1, 1, block, 1, 1, dynamicSharedBytes);
@@ -29,9 +32,6 @@ public record LaunchConfig(
         shared <= MAX_SHARED_BYTES,
         "%d bytes of shared memory, a block has %d".formatted(shared, MAX_SHARED_BYTES));
   }
-
-  /// Compute capability 8.0, after opting in; whoever launches checks that it did.
-  private static final int MAX_SHARED_BYTES = 163 * 1024;
 
   private void require(boolean valid, String problem) {
     if (!valid) {

@@ -18,11 +18,13 @@ final class LoadStoreOps {
   }
 
   /// What `ld` and `st` have in common.
-  private record Shape(MemoryAccess.Space space, PtxType type, int count, boolean strong) {}
+  private record Shape(
+      MemoryAccess.Space space, PtxType type, int count, boolean strong, boolean nonCoherent) {}
 
   private static Shape shape(Form form, int addressOperand, int valueOperand) {
     boolean strong = form.takeOneOf("volatile", "relaxed", "acquire", "release") != null;
-    form.ignore("weak", "cta", "gpu", "sys", "nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt");
+    boolean nonCoherent = form.take("nc");
+    form.ignore("weak", "cta", "gpu", "sys", "ca", "cg", "cs", "lu", "cv", "wb", "wt");
     form.ignorePrefix("L1::");
     form.ignorePrefix("L2::");
     MemoryAccess.Space space = MemoryAccess.takeSpace(form);
@@ -37,13 +39,14 @@ final class LoadStoreOps {
         || !(form.operand(addressOperand) instanceof PtxOperand.Address)) {
       throw new IllegalArgumentException("no access of at most 16 bytes");
     }
-    return new Shape(space, type, count, strong);
+    return new Shape(space, type, count, strong, nonCoherent);
   }
 
   private static Operation load(Form form) {
     Shape shape = shape(form, 1, 0);
     int width = shape.type().numBytes();
-    MemoryAccess access = new MemoryAccess(shape.space(), width * shape.count(), shape.strong());
+    MemoryAccess access =
+        new MemoryAccess(shape.space(), width * shape.count(), shape.strong(), shape.nonCoherent());
     AddressSource address = form.address(1);
     List<PtxOperand> elements = form.elements(0);
     Target[] targets = new Target[elements.size()];

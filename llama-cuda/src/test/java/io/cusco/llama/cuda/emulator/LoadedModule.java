@@ -19,6 +19,15 @@ public final class LoadedModule {
         allocate(variable);
       }
     }
+    try {
+      linkAndCompile();
+    } catch (PtxException e) {
+      unload();
+      throw e;
+    }
+  }
+
+  private void linkAndCompile() {
     for (PtxVariable variable : module.variables()) {
       for (PtxVariable.Reference reference : variable.references()) {
         link(variable, reference);

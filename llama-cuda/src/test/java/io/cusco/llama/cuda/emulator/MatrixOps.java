@@ -22,7 +22,6 @@ final class MatrixOps {
     boolean shape8 = form.take("m16n8k8");
     boolean shape32 = form.take("m16n8k32");
     boolean layout = form.takeAll("sync", "aligned", "row", "col");
-    form.ignore("satfinite");
     PtxType d = form.takeType();
     PtxType a = form.takeType();
     PtxType b = form.takeType();

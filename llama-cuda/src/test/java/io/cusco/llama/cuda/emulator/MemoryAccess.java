@@ -18,6 +18,9 @@ final class MemoryAccess {
   /// `volatile`, `relaxed` and the like: not a race against other strong accesses.
   private final boolean strong;
 
+  /// `ld.global.nc`: through a cache that does not see writes of the running launch.
+  private final boolean nonCoherent;
+
   /// Where the access checked last is.
   MemoryRegion region;
 
@@ -28,9 +31,14 @@ final class MemoryAccess {
   private MemoryRegion lastGlobal;
 
   MemoryAccess(Space space, int numBytes, boolean strong) {
+    this(space, numBytes, strong, false);
+  }
+
+  MemoryAccess(Space space, int numBytes, boolean strong, boolean nonCoherent) {
     this.space = space;
     this.numBytes = numBytes;
     this.strong = strong;
+    this.nonCoherent = nonCoherent;
   }
 
   /// The state space among the modifiers of a form.
@@ -191,6 +199,13 @@ final class MemoryAccess {
     int generation = found == Space.SHARED ? warp.block().generation() : launch.generation();
     long stamp = warp.stamp(lane) | flags;
     RaceShadow shadow = region.shadow();
+    if (nonCoherent && shadow.written(offset, numBytes, generation)) {
+      throw new DeviceFault(
+          DeviceFault.Kind.RACE,
+          lane,
+          "non-coherent read of %s, which this launch has written"
+              .formatted(region.describe(offset)));
+    }
     RaceShadow.Conflict conflict =
         write
             ? shadow.write(offset, numBytes, stamp, generation, launch.order())

@@ -3,6 +3,7 @@ package io.cusco.llama.cuda.emulator;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -192,6 +193,15 @@ class MemoryOpsTest {
   }
 
   @Test
+  void nonCoherentReadsDoNotSeeTheLaunchsOwnWrites() {
+    String alone = "setp.ne.u32 %p1, %r0, 0; @%p1 ret; ";
+    expectFault(
+        alone + "st.global.u32 [%l1], %r0; ld.global.nc.u32 %r1, [%l1];",
+        DeviceFault.Kind.RACE,
+        "non-coherent read of byte 0 of allocation 1");
+  }
+
+  @Test
   void barriersAndAtomicsOrder() {
     String body =
         """
@@ -277,7 +287,7 @@ class MemoryOpsTest {
           st.global.v4.u32 [%l1], {%r2, %r3, %r4, %r4};
         """;
     byte[] contents = new byte[16];
-    java.util.Arrays.fill(contents, (byte) 0x11);
+    Arrays.fill(contents, (byte) 0x11);
     DeviceRange range = run(body, contents);
     assertThat(range.getInt(0)).isEqualTo(0x111111);
     assertThat(range.getInt(4)).isZero();

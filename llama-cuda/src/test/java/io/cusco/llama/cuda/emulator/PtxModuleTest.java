@@ -3,6 +3,8 @@ package io.cusco.llama.cuda.emulator;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -129,8 +131,8 @@ class PtxModuleTest {
     EmulatedDevice device = new EmulatedDevice(ptx, EmulatorOptions.checked(1));
     long out = device.empty(4);
     byte[] packed =
-        java.nio.ByteBuffer.allocate(16)
-            .order(java.nio.ByteOrder.LITTLE_ENDIAN)
+        ByteBuffer.allocate(16)
+            .order(ByteOrder.LITTLE_ENDIAN)
             .putInt(1)
             .putInt(9)
             .putLong(out)

@@ -78,7 +78,7 @@ final class PtxScope {
     while (digits > 0 && Character.isDigit(name.charAt(digits - 1))) {
       digits--;
     }
-    // A prefix may itself end in a digit, as `%r1_<4>` never does; the longest split is the usual
+    // The prefix of a family may itself end in digits.
     // one.
     for (int split = digits; split < name.length() && split < digits + 9; split++) {
       Family family = families.get(name.substring(0, split));

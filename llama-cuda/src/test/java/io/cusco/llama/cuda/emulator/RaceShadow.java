@@ -107,6 +107,16 @@ final class RaceShadow {
     return null;
   }
 
+  /// Whether anything wrote one of these bytes in this generation.
+  boolean written(int offset, int length, int generation) {
+    refresh(offset, generation);
+    long stamps = 0;
+    for (int i = offset; i < offset + length; i++) {
+      stamps |= writers[i];
+    }
+    return stamps != 0;
+  }
+
   private void refresh(int offset, int generation) {
     int page = offset >> PAGE_SHIFT;
     if (generations[page] != generation) {

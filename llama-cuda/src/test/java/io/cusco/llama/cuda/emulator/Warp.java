@@ -103,8 +103,10 @@ final class Warp {
     return numFragments == 0;
   }
 
+  /// Who waited for these lanes has to look again.
   void exit(int lanes) {
     live &= ~lanes;
+    Arrays.fill(blocked, 0, numFragments, false);
   }
 
   /// `bar.warp.sync`: what the lanes did before is ordered before what they do next.

@@ -108,6 +108,22 @@ class WarpOpsTest {
   }
 
   @Test
+  void waitingLanesHearThatOthersExited() {
+    String body =
+        """
+          setp.gt.u32 %p1, %r31, 3;
+          @%p1 bra $L_out;
+          bar.warp.sync -1;
+          mov.b32 %r30, 0;
+          bra $L_end;
+        $L_out:
+          ret;
+        $L_end:
+        """;
+    assertThatThrownBy(() -> run(body)).hasMessageContaining("lanes 4-31 have exited");
+  }
+
+  @Test
   void votes() {
     String some = "setp.gt.u32 %p1, %r31, 29; ";
     expect(some + "vote.sync.ballot.b32 %r30, %p1, -1;", _ -> 0xC000_0000);

@@ -144,6 +144,16 @@ class RawCallsTest {
   }
 
   @Test
+  void destroyingAStreamWaitsForNothing() {
+    MemorySegment stream = stream(CudaDriver.CU_STREAM_NON_BLOCKING());
+    ok(launch(stream));
+    ok(CudaDriver.cuStreamDestroy_v2(stream));
+    assertThat(firstValue()).as("before anything waited").isZero();
+    ok(CudaDriver.cuCtxSynchronize());
+    assertThat(firstValue()).isEqualTo(THREADS - 1);
+  }
+
+  @Test
   void theLegacyStreamCannotBeUsedWhileABlockingStreamIsCaptured() {
     MemorySegment stream = stream(CudaDriver.CU_STREAM_DEFAULT());
     int relaxed = CudaDriver.CU_STREAM_CAPTURE_MODE_RELAXED();

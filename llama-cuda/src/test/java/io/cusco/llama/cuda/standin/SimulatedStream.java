@@ -19,6 +19,8 @@ final class SimulatedStream {
   /// The capture that takes this stream's work in place of the queue, or null.
   Capture capture;
 
+  boolean destroyed;
+
   /// While capturing: the nodes that come before the stream's next one.
   BitSet capturedBefore = new BitSet();
 

@@ -32,10 +32,15 @@ final class WorkQueues {
     streams.add(stream);
   }
 
-  /// Takes a stream away; its work runs first, as cuStreamDestroy says of it.
+  /// Takes a stream away that nobody can name any more. Like cuStreamDestroy this waits for
+  /// nothing: work that is left runs when something else waits for it.
   void remove(SimulatedStream stream) {
-    runAll(stream);
-    streams.remove(stream);
+    stream.destroyed = true;
+    dropDestroyed();
+  }
+
+  private void dropDestroyed() {
+    streams.removeIf(stream -> stream.destroyed && stream.queue.isEmpty());
   }
 
   /// Queues work, or makes it a node where the stream is being captured.
@@ -89,6 +94,7 @@ final class WorkQueues {
     List<SimulatedStream> order = new ArrayList<>(streams);
     Collections.shuffle(order, random);
     order.forEach(this::runAll);
+    dropDestroyed();
   }
 
   /// Runs the one operation that `operation` waits for longest: a program that polls gets
