@@ -88,7 +88,6 @@ __device__ __forceinline__ void gemv(const T *__restrict__ x, const T *__restric
       }
     }
   }
-  __syncwarp();
   store_sums<T>(sums, out, num_rows, n, first, store);
 }
 

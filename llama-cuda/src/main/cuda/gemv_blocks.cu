@@ -53,7 +53,6 @@ __device__ __forceinline__ void gemv(const T *__restrict__ x, const uint8_t *__r
     }
     add_products(values, rows, at, sums);
   }
-  __syncwarp();
   store_sums<T>(sums, out, num_rows, n, first, store);
 }
 
