@@ -177,16 +177,23 @@ __device__ __forceinline__ uint64_t block_max(Shared &shared, uint64_t key) {
   return key;
 }
 
+// The key of the row's best token.
 __device__ __forceinline__ uint64_t best_key(Shared &shared, const Row &row) {
-  uint64_t best = 0;
-  const int lane = threadIdx.x % WARP;
+  uint32_t best = 0;
+  int best_id = 0;
   row.for_each_segment([&](int, int first, const float (&values)[LOADS]) {
 #pragma unroll
     for (int i = 0; i < LOADS; i++) {
-      best = max(best, key_of(values[i], first + i * WARP + lane));
+      // A lane's ids ascend: the first of equals stays.
+      const uint32_t order = order_of(values[i]);
+      if (order > best) {
+        best = order;
+        best_id = first + i * WARP;
+      }
     }
   });
-  return block_max(shared, best);
+  const uint32_t id = best_id + threadIdx.x % WARP;
+  return block_max(shared, static_cast<uint64_t>(best) << 32 | ~id);
 }
 
 __device__ __forceinline__ void clear_bins(Shared &shared) {

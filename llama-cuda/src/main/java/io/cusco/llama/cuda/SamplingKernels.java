@@ -26,8 +26,8 @@ import java.lang.foreign.MemorySegment;
 /// undo  [entries] float32                              what a row held before biases and penalties
 /// ```
 ///
-/// A step allocates nothing, unless it has more entries than any before, or log-probabilities to
-/// report. Used on the context's thread.
+/// Nothing of a step's size is allocated, unless it has more entries than any before, or
+/// log-probabilities to report. Used on the context's thread.
 final class SamplingKernels implements AutoCloseable {
   /// `BINS * SEGMENT` in sampling.cu.
   static final int MAX_VOCAB_SIZE = 1 << 19;
