@@ -4,15 +4,15 @@
 //
 // The weights are widened in registers to the very values of the dequantize kernels and multiplied as floats
 // with the activations as they are. Rounding the activations to int8 for dp4a would save about half of the
-// arithmetic and cost about 0.5 % of accuracy; it is not needed where blocks are for, on cards with up to
-// 1 TB/s: there the memory delivers Q4_0 no faster than 6 values a clock and multiprocessor, at 3 to 11
-// instructions each of the 128 that fit.
+// arithmetic and make an error of about 0.5 % (root mean square, Gaussian values, scales per 32). It is not
+// needed where blocks are for, on cards with up to 1 TB/s: there the memory delivers Q4_0 no faster than 6
+// values a clock and multiprocessor, at 3 to 11 instructions each of the 128 that fit.
 //
 // A warp computes two columns of out, that is two rows of w, for all rows of x, 256 values of each at a time:
 // 144 to 272 neighbouring bytes, 8 values a lane, two steps in flight. Lanes fetch them in pairs of bytes, the
-// widest that is always aligned: the L1 cache turns the many small loads of a warp into whole sectors, and
-// has twice the throughput that this takes. A repacked form would save those loads, but there would be a
-// second layout beside the file's to dequantise from.
+// widest that is always aligned: the L1 cache turns the many small loads of a warp into whole sectors, and on
+// those cards has several times the throughput that this takes. A repacked form would save those loads, but
+// there would be a second layout beside the file's to dequantise from.
 //
 //   memory traffic   n * k * (34/32, 18/32, 144/256 or 210/256) bytes once; x from L1 and L2; out once
 //

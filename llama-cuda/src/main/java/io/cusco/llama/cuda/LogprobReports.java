@@ -23,7 +23,7 @@ final class LogprobReports {
   private static final long IDS = 24;
   private static final long LOGITS = IDS + (long) Integer.BYTES * SamplingParams.MAX_LOGPROBS;
 
-  /// One unit of the sum; `WEIGHT_BITS` in sampling.cu.
+  /// One unit of the sum; `WEIGHT_BITS` in selection.cuh.
   private static final double UNIT = 0x1p-44;
 
   private LogprobReports() {}

@@ -29,7 +29,7 @@ import java.lang.foreign.MemorySegment;
 /// Nothing of a step's size is allocated, unless it has more entries than any before, or
 /// log-probabilities to report. Used on the context's thread.
 final class SamplingKernels implements AutoCloseable {
-  /// `BINS * SEGMENT` in sampling.cu.
+  /// `BINS * SEGMENT` in selection.cuh.
   static final int MAX_VOCAB_SIZE = 1 << 19;
 
   private static final int THREADS = 1024;
