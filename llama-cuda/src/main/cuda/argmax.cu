@@ -13,34 +13,12 @@
 //
 // argmax_partials: grid x = row, y = run of RUN logits; block 256. argmax_combine: grid x = row; block 32.
 
-#include "values.cuh"
+#include "preference.cuh"
 
 constexpr int THREADS = 256;
 // Logits per block: 16 blocks for Llama 3's vocabulary, 8 loads of 16 bytes per thread.
 constexpr int RUN = 8192;
 constexpr int LOADS = 4;
-
-constexpr uint32_t BROKEN = 0xFFFFFFFFu;
-constexpr uint32_t MINUS_INFINITY = 0x007FFFFFu;
-
-// Unsigned order of floats: both zeros equal, NaN and plus infinity above all.
-__device__ __forceinline__ uint32_t order_of(float logit) {
-  const uint32_t bits = __float_as_uint(logit + 0.0f);
-  const uint32_t order = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-  return logit <= 3.402823466e+38f ? order : BROKEN;
-}
-
-__device__ __forceinline__ uint64_t key_of(float logit, int id) {
-  return static_cast<uint64_t>(order_of(logit)) << 32 | ~static_cast<uint32_t>(id);
-}
-
-__device__ __forceinline__ uint64_t warp_max(uint64_t key) {
-  for (int offset = WARP / 2; offset > 0; offset /= 2) {
-    const uint64_t other = __shfl_xor_sync(0xFFFFFFFFu, static_cast<unsigned long long>(key), offset);
-    key = other > key ? other : key;
-  }
-  return key;
-}
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     argmax_partials(const float *__restrict__ logits, uint64_t *partials, int vocab_size) {

@@ -60,7 +60,7 @@ final class KernelLaunch {
     return this;
   }
 
-  /// The address of an array of ints.
+  /// The address of an array of ints, or of structures of ints, longs and doubles.
   KernelLaunch ints(int index, long address) {
     parameters.setPointer(index, address);
     return this;

@@ -23,9 +23,12 @@ final class KernelModules implements AutoCloseable {
     DECODE_ATTENTION,
     DEQUANTIZE,
     EMBED_GATHER,
+    GEMV,
+    GEMV_BLOCKS,
     PREFILL_ATTENTION,
     RMS_NORM,
     ROPE_AND_STORE_KV,
+    SAMPLING,
     SILU_MUL;
 
     String fileName() {

@@ -7,7 +7,6 @@ import io.cusco.llama.checkpoint.BlockFormats;
 import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -49,37 +48,6 @@ abstract class AbstractDequantizeKernelTest extends AbstractKernelTest {
       values[i] += 0f;
     }
     return values;
-  }
-
-  /// Any bytes are a block; only the scales are chosen, so that nothing is infinite. Zero,
-  /// subnormal and negative scales are among them.
-  private byte[] randomBlocks(DType format, int numBlocks) {
-    byte[] bytes =
-        new byte[Math.toIntExact(format.numBytes((long) numBlocks * format.blockSize()))];
-    random.nextBytes(bytes);
-    MemorySegment blocks = MemorySegment.ofArray(bytes);
-    for (int block = 0; block < numBlocks; block++) {
-      long at = (long) block * format.blockBytes();
-      switch (format) {
-        case Q4_K -> {
-          setScale(blocks, at, block);
-          setScale(blocks, at + 2, block + 1);
-        }
-        case Q6_K -> setScale(blocks, at + 208, block);
-        default -> setScale(blocks, at, block);
-      }
-    }
-    return bytes;
-  }
-
-  private void setScale(MemorySegment blocks, long at, int which) {
-    float scale =
-        switch (which % 8) {
-          case 3 -> 0;
-          case 5 -> 0x1p-23f;
-          default -> (float) random.nextGaussian();
-        };
-    blocks.set(ValueLayout.JAVA_SHORT_UNALIGNED, at, Float.floatToFloat16(scale));
   }
 
   @Test

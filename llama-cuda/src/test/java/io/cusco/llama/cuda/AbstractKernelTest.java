@@ -2,10 +2,13 @@ package io.cusco.llama.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.model.KvCacheSpec;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -50,6 +53,37 @@ abstract class AbstractKernelTest {
       values[i] = (float) (scale * random.nextGaussian());
     }
     return KernelDevice.rounded(type, values);
+  }
+
+  /// Any bytes are a block; only the scales are chosen, so that nothing is infinite. Zero,
+  /// subnormal and negative scales are among them.
+  byte[] randomBlocks(DType format, int numBlocks) {
+    byte[] bytes =
+        new byte[Math.toIntExact(format.numBytes((long) numBlocks * format.blockSize()))];
+    random.nextBytes(bytes);
+    MemorySegment blocks = MemorySegment.ofArray(bytes);
+    for (int block = 0; block < numBlocks; block++) {
+      long at = (long) block * format.blockBytes();
+      switch (format) {
+        case Q4_K -> {
+          setScale(blocks, at, block);
+          setScale(blocks, at + 2, block + 1);
+        }
+        case Q6_K -> setScale(blocks, at + 208, block);
+        default -> setScale(blocks, at, block);
+      }
+    }
+    return bytes;
+  }
+
+  private void setScale(MemorySegment blocks, long at, int which) {
+    float scale =
+        switch (which % 8) {
+          case 3 -> 0;
+          case 5 -> 0x1p-23f;
+          default -> (float) random.nextGaussian();
+        };
+    blocks.set(ValueLayout.JAVA_SHORT_UNALIGNED, at, Float.floatToFloat16(scale));
   }
 
   /// The relative error of one rounding to `type`, with `floatRoundings` roundings of float32

@@ -101,6 +101,9 @@ final class CalibrationForms {
     forms.add(move("selp.b32", "r r r p", select("b32")));
     forms.add(move("selp.b64", "l l l p", select("b64")));
     forms.add(move("selp.f32", "f f f p", select("f32")));
+    forms.add(move("selp.f64", "d d d p", select("f64")));
+    forms.add(move("selp.u32", "r r r p", select("u32")));
+    forms.add(move("selp.u64", "l l l p", select("u64")));
     forms.add(move("selp.u16", "h h h p", select("u16")));
   }
 
@@ -128,8 +131,8 @@ final class CalibrationForms {
     }
     for (String comparison : FLOAT_COMPARISONS) {
       forms.add(comparison(comparison + ".f32", Cell.F32));
+      forms.add(comparison(comparison + ".f64", Cell.F64));
     }
-    forms.add(comparison("lt.f64", Cell.F64));
     for (String kind :
         new String[] {"finite", "infinite", "number", "notanumber", "normal", "subnormal"}) {
       String opcode = "testp." + kind + ".f32";

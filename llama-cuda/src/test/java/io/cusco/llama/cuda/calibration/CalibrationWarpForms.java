@@ -284,13 +284,12 @@ final class CalibrationWarpForms {
   /// How loads widen what they read into a larger register.
   private static void addLoads(List<CalibrationForm> forms) {
     for (String type : new String[] {"u8", "s8", "u16", "s16"}) {
-      forms.add(
-          new CalibrationForm(
-              "ld.global." + type,
-              List.of(Cell.B32),
-              List.of(Cell.B32),
-              "ld.global." + type + " %r0, [%rows];",
-              0));
+      for (String cache : new String[] {"", "nc."}) {
+        String opcode = "ld.global." + cache + type;
+        forms.add(
+            new CalibrationForm(
+                opcode, List.of(Cell.B32), List.of(Cell.B32), opcode + " %r0, [%rows];", 0));
+      }
       forms.add(
           new CalibrationForm(
               "ld.shared." + type,
