@@ -50,7 +50,7 @@ __device__ __forceinline__ void dequantize(const uint8_t *__restrict__ blocks, T
       const uint8_t *blocks, T *out, int num_blocks) {                                                       \
     dequantize<FORMAT, T>(blocks, out, num_blocks);                                                          \
   }
-#define KERNELS(NAME, FORMAT) KERNEL(NAME, FORMAT, bf16, bf16) KERNEL(NAME, FORMAT, f32, float)
+#define KERNELS(NAME, FORMAT) KERNEL(NAME, FORMAT, bf16, bf16) KERNEL(NAME, FORMAT, f16, f16) KERNEL(NAME, FORMAT, f32, float)
 KERNELS(q8_0, Q8_0)
 KERNELS(q4_0, Q4_0)
 KERNELS(q4_k, Q4_K)

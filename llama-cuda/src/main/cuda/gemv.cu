@@ -1,7 +1,7 @@
 // Products of few rows with a matrix of the activation type, for decoding: as many bytes as the matrix has
 // must come from memory, and there is little to compute with each.
 //
-//   out [numRows][n] = x [numRows][k] * w [n][k]^T      store 0: out is T; 1: added to it; 2: out is f32
+//   out [numRows][n] = x [numRows][k] * w [n][k]^T      store 0: out is T; 1: added to out, f32; 2: out is f32
 //
 // A warp computes two columns of out, that is two rows of w, for all rows of x. It reads w once, 16 bytes a
 // lane, 8 loads in flight before the first is used.

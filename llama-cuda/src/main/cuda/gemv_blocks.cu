@@ -1,6 +1,6 @@
 // Products of few rows with a matrix of GGUF blocks, for decoding: the blocks are read as the file has them.
 //
-//   out [numRows][n] = x [numRows][k] * w [n][k]^T      store 0: out is T; 1: added to it; 2: out is f32
+//   out [numRows][n] = x [numRows][k] * w [n][k]^T      store 0: out is T; 1: added to out, f32; 2: out is f32
 //
 // The weights are widened in registers to the very values of the dequantize kernels and multiplied as floats
 // with the activations as they are. Rounding the activations to int8 for dp4a would save about half of the
@@ -61,7 +61,10 @@ __device__ __forceinline__ void gemv(const T *__restrict__ x, const uint8_t *__r
       const T *x, const uint8_t *w, void *out, int num_rows, int n, int k, int store) {                       \
     gemv<FORMAT, ROWS, T>(x, w, out, num_rows, n, k, store);                                                  \
   }
-#define KERNELS_OF(NAME, FORMAT, ROWS) KERNEL(NAME, FORMAT, ROWS, bf16, bf16) KERNEL(NAME, FORMAT, ROWS, f32, float)
+#define KERNELS_OF(NAME, FORMAT, ROWS) \
+  KERNEL(NAME, FORMAT, ROWS, bf16, bf16)     \
+  KERNEL(NAME, FORMAT, ROWS, f16, f16)       \
+  KERNEL(NAME, FORMAT, ROWS, f32, float)
 #define KERNELS(NAME, FORMAT) KERNELS_OF(NAME, FORMAT, 1) KERNELS_OF(NAME, FORMAT, 4) KERNELS_OF(NAME, FORMAT, 8)
 KERNELS(q8_0, Q8_0)
 KERNELS(q4_0, Q4_0)

@@ -10,7 +10,8 @@ constexpr int WARPS = 4;
 // Values of a row that a warp takes at once.
 constexpr int STEP = WARP * VECTOR;
 
-// What becomes of a sum other than being rounded to T; GemvKernels.java has the same numbers.
+// What becomes of a sum: rounded to T, added to a float, or stored as one; GemvKernels.java has the same numbers.
+constexpr int ROUNDED = 0;
 constexpr int ADDED = 1;
 constexpr int FLOAT = 2;
 
@@ -59,11 +60,11 @@ __device__ __forceinline__ void store_sums(float (&sums)[ROWS][PAIR], void *out,
   const int column = first + lane % PAIR;
   if (row < num_rows && column < n) {
     const int64_t at = static_cast<int64_t>(row) * n + column;
-    if (sizeof(T) < sizeof(float) && store == FLOAT) {
-      static_cast<float *>(out)[at] = mine;
+    if (store == ROUNDED) {
+      static_cast<T *>(out)[at] = round_to<T>(mine);
     } else {
-      T *to = static_cast<T *>(out) + at;
-      *to = round_to<T>(store == ADDED ? to_float(*to) + mine : mine);
+      float *to = static_cast<float *>(out) + at;
+      *to = store == ADDED ? *to + mine : mine;
     }
   }
 }

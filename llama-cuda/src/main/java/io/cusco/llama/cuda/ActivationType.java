@@ -49,6 +49,15 @@ enum ActivationType {
         .map(LlamaWeights.Linear::weight);
   }
 
+  /// The same type in a checkpoint.
+  DType dtype() {
+    return switch (this) {
+      case BF16 -> DType.BF16;
+      case F16 -> DType.F16;
+      case F32 -> DType.F32;
+    };
+  }
+
   /// The same type in the words of cuBLAS.
   ElementType elementType() {
     return switch (this) {

@@ -55,7 +55,8 @@ final class CudaActivations implements AutoCloseable {
       gateUp = rows("gates and ups", tokens, 2 * config.intermediateSize(), type.numBytes());
       activated = rows("activated gates", tokens, config.intermediateSize(), type.numBytes());
       lastHidden = rows("last rows", limits.maxLogits(), config.hiddenSize(), Float.BYTES);
-      lastNormed = rows("normed last rows", limits.maxLogits(), config.hiddenSize(), type.numBytes());
+      lastNormed =
+          rows("normed last rows", limits.maxLogits(), config.hiddenSize(), type.numBytes());
       logits = rows("logits", limits.maxLogits(), config.vocabSize(), Float.BYTES);
     } catch (RuntimeException | Error e) {
       close();
@@ -65,8 +66,7 @@ final class CudaActivations implements AutoCloseable {
 
   private DeviceBuffer rows(String name, int rows, int width, int elementBytes) {
     DeviceBuffer buffer =
-        DeviceBuffer.allocate(
-            context, name, Math.multiplyExact((long) rows * width, elementBytes));
+        DeviceBuffer.allocate(context, name, Math.multiplyExact((long) rows * width, elementBytes));
     buffers.add(buffer);
     return buffer;
   }

@@ -7,9 +7,9 @@ import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.BackendProvider;
 import io.cusco.llama.cuda.driver.CudaProbe;
 
-/// Offers the CUDA backend to core. It looks for driver, GPU and cuBLAS, but this build holds no
-/// model that runs on them; so it answers "unavailable" with the first reason that it meets, and
-/// the automatic choice goes on to the next backend.
+/// Offers the CUDA backend to core, where driver, GPU and cuBLAS are found to work; elsewhere it
+/// answers "unavailable" with the first reason that it meets, and the automatic choice goes on to
+/// the next backend.
 public final class CudaBackendProvider implements BackendProvider {
   @Override
   public String name() {
@@ -24,19 +24,19 @@ public final class CudaBackendProvider implements BackendProvider {
   @Override
   public Availability probe() {
     CudaProbe probe = CudaProbe.run();
-    return new Availability.Unavailable(reason(probe), probe.details());
-  }
-
-  private static String reason(CudaProbe probe) {
     return probe
         .problem()
+        .<Availability>map(reason -> new Availability.Unavailable(reason, probe.details()))
         .orElseGet(() ->
-            "driver and cuBLAS work with %s, but this build has no CUDA model yet: use --backend cpu"
-                .formatted(probe.devices().getFirst().description()));
+            new Availability.Available(probe.devices().getFirst().description(), probe.details()));
   }
 
   @Override
   public Backend open(BackendOptions options) {
-    throw new LlamaException("CUDA backend unavailable: " + reason(CudaProbe.run()));
+    CudaProbe probe = CudaProbe.run();
+    if (probe.problem().isPresent()) {
+      throw new LlamaException("CUDA backend unavailable: " + probe.problem().get());
+    }
+    return new CudaBackend(options, probe.devices());
   }
 }

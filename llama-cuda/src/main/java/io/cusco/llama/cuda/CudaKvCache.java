@@ -10,8 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/// The paged KV cache on the device: two pools per layer, keys and values, each
-/// `[numBlocks, numKeyValueHeads, blockSize, headDim]`. Contents are unspecified until stored.
+/// The paged KV cache on the device: two pools per layer, keys and values, each `[numBlocks,
+/// numKeyValueHeads, blockSize, headDim]`. Contents are unspecified until stored.
 final class CudaKvCache implements AutoCloseable {
   /// Part of the free memory that the pool may take if no size is asked for: the rest is for other
   /// programs, the driver's own needs and graphs.

@@ -15,7 +15,6 @@ import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.model.RotaryTable;
 import io.cusco.llama.model.Stage;
-import io.cusco.llama.model.StageProbe;
 import io.cusco.llama.model.StepInput;
 import io.cusco.llama.model.StepLimits;
 import io.cusco.llama.sampling.SamplingStep;
@@ -84,21 +83,20 @@ final class CudaLlamaModel implements LlamaModel {
           owned.own(DeviceBuffer.allocate(context, "cuBLAS workspace", WORKSPACE_BYTES));
       Cublas cublas = owned.own(Cublas.create(stream, workspace));
       weights = loadWeights(modules, checkpointWeights, type);
-      products = new Products(cublas, type);
+      products = new Products(stream, cublas, new GemvKernels(modules, type), type);
       act = owned.own(new CudaActivations(context, config, limits, type));
       int stride = Math.ceilDiv(options.maxContextLength(), options.kvBlockSize());
       arrays = owned.own(new StepArrays(context, limits, stride));
       rotary = uploadRotaryTable(options.maxContextLength());
-      sampling = owned.own(
-          new SamplingKernels(modules, context, config.vocabSize(), limits.maxLogits()));
+      sampling =
+          owned.own(new SamplingKernels(modules, context, config.vocabSize(), limits.maxLogits()));
       kvCacheSpec = CudaKvCache.spec(context, config, options, type);
       cache = owned.own(new CudaKvCache(context, config, kvCacheSpec, type));
       kernels =
           new CudaKernels(modules, type, config, checkpointWeights.rotaryLayout(), kvCacheSpec);
       attention =
           owned.own(AttentionKernels.of(context, modules, type, config, kvCacheSpec, limits));
-      graphs =
-          owned.own(new DecodeGraphs(Math.min(limits.maxSequences(), limits.maxLogits())));
+      graphs = owned.own(new DecodeGraphs(Math.min(limits.maxSequences(), limits.maxLogits())));
       reader = new StageReader(stream, type, options.probe());
     } catch (RuntimeException | Error e) {
       owned.close();
@@ -222,8 +220,7 @@ final class CudaLlamaModel implements LlamaModel {
     kernels.rmsNorm(
         stream, act.lastHidden.address(), weights.norm(), act.lastNormed.address(), logitRows);
     reader.rows(Stage.FINAL_NORM, -1, act.lastNormed, logitRows, config.hiddenSize());
-    products.logits(
-        weights.lmHead(), act.lastNormed.address(), act.logits.address(), logitRows);
+    products.logits(weights.lmHead(), act.lastNormed.address(), act.logits.address(), logitRows);
     reader.residual(Stage.LOGITS, -1, act.logits, logitRows, config.vocabSize());
   }
 

@@ -3,6 +3,7 @@ package io.cusco.llama.cuda;
 import io.cusco.llama.checkpoint.BlockFormats;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.TensorView;
+import io.cusco.llama.cuda.GemvKernels.Matrix;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import java.lang.foreign.Arena;
@@ -20,21 +21,25 @@ final class CudaWeights implements AutoCloseable {
 
   /// A projection.
   ///
-  /// @param weight device address of `[outFeatures, inFeatures]`
   /// @param bias device address of `[outFeatures]` float32, or 0
-  record Linear(long weight, long bias, int outFeatures, int inFeatures) {}
+  record Linear(Matrix matrix, long bias) {}
 
   /// @param qkv queries, keys and values one after the other
   /// @param gateUp gates before ups
   record Layer(
-      long inputNorm, Linear qkv, Linear oProj, long postAttentionNorm, Linear gateUp, Linear down) {}
+      long inputNorm,
+      Linear qkv,
+      Linear oProj,
+      long postAttentionNorm,
+      Linear gateUp,
+      Linear down) {}
 
   private final CudaContext context;
   private final ActivationType type;
   private final WeightUploader uploader;
   private final List<DeviceBuffer> buffers = new ArrayList<>();
   private final List<Layer> layers = new ArrayList<>();
-  private final long embedTokens;
+  private final Matrix embedTokens;
   private final long norm;
   private final Linear lmHead;
 
@@ -45,15 +50,13 @@ final class CudaWeights implements AutoCloseable {
     this.type = type;
     this.uploader = uploader;
     try {
-      embedTokens = matrix(List.of(weights.embedTokens())).weight();
+      embedTokens = matrix(List.of(weights.embedTokens()));
       for (LlamaWeights.Layer layer : weights.layers()) {
         layers.add(layer(layer));
       }
       norm = vector(List.of(Optional.of(weights.norm())), List.of(weights.norm()));
-      lmHead =
-          weights.lmHead().equals(weights.embedTokens())
-              ? new Linear(embedTokens, 0, weights.lmHead().rows(), weights.lmHead().columns())
-              : matrix(List.of(weights.lmHead()));
+      boolean tied = weights.lmHead().equals(weights.embedTokens());
+      lmHead = new Linear(tied ? embedTokens : matrix(List.of(weights.lmHead())), 0);
     } catch (RuntimeException | Error e) {
       close();
       throw e;
@@ -65,8 +68,8 @@ final class CudaWeights implements AutoCloseable {
     return Stream.concat(
             Stream.of(weights.embedTokens(), weights.lmHead()),
             weights.layers().stream().flatMap(ActivationType::matrices))
-        .mapToLong(tensor ->
-            Math.max(tensor.segment().byteSize(), tensor.numElements() * type.numBytes()))
+        .mapToLong(
+            tensor -> Math.max(tensor.segment().byteSize(), tensor.numElements() * type.numBytes()))
         .max()
         .orElseThrow();
   }
@@ -94,14 +97,10 @@ final class CudaWeights implements AutoCloseable {
       biases.add(part.bias());
       biased |= part.bias().isPresent();
     }
-    Linear matrix = matrix(weights);
-    return biased
-        ? new Linear(
-            matrix.weight(), vector(biases, weights), matrix.outFeatures(), matrix.inFeatures())
-        : matrix;
+    return new Linear(matrix(weights), biased ? vector(biases, weights) : 0);
   }
 
-  private Linear matrix(List<TensorView> parts) {
+  private Matrix matrix(List<TensorView> parts) {
     int rows = parts.stream().mapToInt(TensorView::rows).sum();
     int columns = parts.getFirst().columns();
     long rowBytes = (long) columns * type.numBytes();
@@ -111,7 +110,7 @@ final class CudaWeights implements AutoCloseable {
       uploader.upload(part, buffer, at);
       at += part.rows() * rowBytes;
     }
-    return new Linear(buffer.address(), 0, rows, columns);
+    return new Matrix(type.dtype(), buffer.address(), rows, columns);
   }
 
   /// Vectors one after the other in float32, zeros for one that is not there.
@@ -154,7 +153,7 @@ final class CudaWeights implements AutoCloseable {
 
   /// `[vocabSize, hiddenSize]`.
   long embedTokens() {
-    return embedTokens;
+    return embedTokens.address();
   }
 
   List<Layer> layers() {

@@ -13,7 +13,8 @@ import java.util.Map;
 import java.util.Set;
 
 /// Widens GGUF's blocks on the device, bit for bit as [io.cusco.llama.checkpoint.BlockFormats]
-/// does, bfloat16 rounded to the nearest. Used on the context's thread.
+/// does, shorter types rounded to the nearest. A value beyond 65,504 becomes infinite as float16;
+/// no weight of a working model is. Used on the context's thread.
 final class DequantizeKernels {
   /// The formats there are kernels for.
   static final Set<DType> FORMATS = EnumSet.of(DType.Q8_0, DType.Q4_0, DType.Q4_K, DType.Q6_K);
@@ -28,12 +29,7 @@ final class DequantizeKernels {
 
   /// @param modules must outlive these kernels
   /// @param target what to widen to
-  /// @throws IllegalArgumentException for [ActivationType#F16], whose range block formats exceed
   DequantizeKernels(KernelModules modules, ActivationType target) {
-    if (target == ActivationType.F16) {
-      throw new IllegalArgumentException(
-          "blocks are widened to BF16 or F32, not to F16: a block's scale may exceed its range");
-    }
     this.target = target;
     for (DType format : FORMATS) {
       String name =

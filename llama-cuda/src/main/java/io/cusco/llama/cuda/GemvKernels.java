@@ -15,10 +15,9 @@ import java.util.Set;
 /// Products of up to [#MAX_ROWS] rows of activations with a weight matrix, for decoding: the time
 /// is that of reading the matrix once. More rows are cuBLAS's business.
 ///
-/// Matrices are of the activation type or in GGUF's blocks as the file has them; blocks need
-/// activations of BF16 or F32, as [DequantizeKernels] does, whose values they stand for. Products
-/// and sums are float32. An element's bits do not depend on how many rows there are. Used on the
-/// context's thread.
+/// Matrices are of the activation type or in GGUF's blocks as the file has them. Products and sums
+/// are float32. An element's bits do not depend on how many rows there are. Used on the context's
+/// thread.
 final class GemvKernels {
   /// The most rows of one launch.
   static final int MAX_ROWS = 8;
@@ -39,7 +38,7 @@ final class GemvKernels {
   enum Store {
     /// Rounded to the activation type.
     ROUNDED(0),
-    /// Added to what is there, in float32, then rounded to the activation type: a residual.
+    /// Added to what is there, which is float32: the residual stream.
     ADDED(1),
     /// As float32: logits.
     FLOAT(2);
@@ -62,18 +61,11 @@ final class GemvKernels {
   /// @param type of the activations
   GemvKernels(KernelModules modules, ActivationType type) {
     this.type = type;
-    dense =
-        switch (type) {
-          case BF16 -> DType.BF16;
-          case F16 -> DType.F16;
-          case F32 -> DType.F32;
-        };
+    dense = type.dtype();
     kernels.put(dense, kernels(modules, Family.GEMV, "gemv"));
-    if (type != ActivationType.F16) {
-      for (DType format : DequantizeKernels.FORMATS) {
-        String name = "gemv_" + format.name().toLowerCase(Locale.ROOT);
-        kernels.put(format, kernels(modules, Family.GEMV_BLOCKS, name));
-      }
+    for (DType format : DequantizeKernels.FORMATS) {
+      String name = "gemv_" + format.name().toLowerCase(Locale.ROOT);
+      kernels.put(format, kernels(modules, Family.GEMV_BLOCKS, name));
     }
   }
 

@@ -29,7 +29,6 @@ final class StepArrays implements AutoCloseable {
 
   private static final int HOST_BLOCKS = 2;
 
-  private final StepLimits limits;
   private final int stride;
   private final long positionsAt;
   private final long slotsAt;
@@ -44,7 +43,6 @@ final class StepArrays implements AutoCloseable {
 
   /// @param stride blocks per sequence in the block tables
   StepArrays(CudaContext context, StepLimits limits, int stride) {
-    this.limits = limits;
     this.stride = stride;
     int maxTokens = Math.max(limits.maxTokens(), limits.maxSequences());
     positionsAt = ints(maxTokens);
@@ -73,7 +71,8 @@ final class StepArrays implements AutoCloseable {
   }
 
   /// Queues the copy of `step`, padded to `paddedSequences` sequences of one token that see nothing
-  /// and store nothing. Padding is for steps that only decode.
+  /// and store nothing. Padding is for steps that only decode and want all logits; it fits into the
+  /// limits for sequences and for logits.
   void upload(StepInput step, int paddedSequences, CudaStream stream) {
     int block = next;
     next = (next + 1) % HOST_BLOCKS;
@@ -92,11 +91,9 @@ final class StepArrays implements AutoCloseable {
     }
     put(target, contextLengthsAt, step.contextLengths(), sequences, padding, 0);
     put(target, logitTokensAt, step.logitTokens(), step.numLogits(), 0, 0);
-    for (int i = 0; i < (padding > 0 ? padding : 0); i++) {
+    for (int i = 0; i < padding; i++) {
       int row = step.numLogits() + i;
-      if (row < limits.maxLogits()) {
-        target.set(ValueLayout.JAVA_INT, logitTokensAt + (long) row * Integer.BYTES, tokens + i);
-      }
+      target.set(ValueLayout.JAVA_INT, logitTokensAt + (long) row * Integer.BYTES, tokens + i);
     }
     putTables(target, step);
     long used = blockTablesAt + (long) sequences * stride * Integer.BYTES;
@@ -131,8 +128,7 @@ final class StepArrays implements AutoCloseable {
     }
     for (int i = 0; i < step.numSequences(); i++) {
       long at = blockTablesAt + (long) i * stride * Integer.BYTES;
-      MemorySegment.copy(
-          step.blockTables(), i * given, target, ValueLayout.JAVA_INT, at, given);
+      MemorySegment.copy(step.blockTables(), i * given, target, ValueLayout.JAVA_INT, at, given);
       for (int j = given; j < stride; j++) {
         target.set(ValueLayout.JAVA_INT, at + (long) j * Integer.BYTES, -1);
       }

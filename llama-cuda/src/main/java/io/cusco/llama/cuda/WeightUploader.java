@@ -2,7 +2,6 @@ package io.cusco.llama.cuda;
 
 import io.cusco.llama.checkpoint.BlockFormats;
 import io.cusco.llama.checkpoint.BlockQuantizer;
-import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.TensorView;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaEvent;
@@ -59,22 +58,14 @@ final class WeightUploader implements AutoCloseable {
 
   /// Queues the copy of a whole tensor, as values of the activation type, to `offset` of `target`.
   void upload(TensorView tensor, DeviceBuffer target, long offset) {
-    if (dequantize.serves(tensor.dtype())) {
+    if (DequantizeKernels.FORMATS.contains(tensor.dtype())) {
       uploadBlocks(tensor, target, offset);
-    } else if (tensor.dtype() == storedAs(type)) {
+    } else if (tensor.dtype() == type.dtype()) {
       copyRows(tensor, target, offset, tensor.rowBytes(), this::copyRow);
     } else {
       long rowBytes = (long) tensor.columns() * type.numBytes();
       copyRows(tensor, target, offset, rowBytes, this::convertRow);
     }
-  }
-
-  private static DType storedAs(ActivationType type) {
-    return switch (type) {
-      case BF16 -> DType.BF16;
-      case F16 -> DType.F16;
-      case F32 -> DType.F32;
-    };
   }
 
   private void uploadBlocks(TensorView tensor, DeviceBuffer target, long offset) {
@@ -93,11 +84,11 @@ final class WeightUploader implements AutoCloseable {
       long values = (long) Math.min(rowsAtOnce, tensor.rows() - row) * tensor.columns();
       long out = (long) row * tensor.columns() * type.numBytes();
       dequantize.dequantize(
-              stream,
-              tensor.dtype(),
-              blocks.address() + row * tensor.rowBytes(),
-              target.address(offset + out, values * type.numBytes()),
-              values);
+          stream,
+          tensor.dtype(),
+          blocks.address() + row * tensor.rowBytes(),
+          target.address(offset + out, values * type.numBytes()),
+          values);
     }
   }
 
@@ -128,14 +119,13 @@ final class WeightUploader implements AutoCloseable {
   }
 
   private void copyRow(TensorView tensor, int row, MemorySegment piece, long at) {
-    MemorySegment.copy(
-        tensor.segment(), row * tensor.rowBytes(), piece, at, tensor.rowBytes());
+    MemorySegment.copy(tensor.segment(), row * tensor.rowBytes(), piece, at, tensor.rowBytes());
   }
 
   private void convertRow(TensorView tensor, int row, MemorySegment piece, long at) {
     float[] values = new float[tensor.columns()];
     BlockFormats.dequantizeRow(tensor, row, values);
-    BlockQuantizer.quantize(storedAs(type), values, 0, values.length, piece, at);
+    BlockQuantizer.quantize(type.dtype(), values, 0, values.length, piece, at);
   }
 
   @Override

@@ -28,7 +28,7 @@ abstract class AbstractGemvKernelTest extends AbstractKernelTest {
     for (ActivationType type : ActivationType.values()) {
       formats.add(Arguments.of(type, DType.valueOf(type.name())));
     }
-    for (ActivationType type : List.of(ActivationType.BF16, ActivationType.F32)) {
+    for (ActivationType type : ActivationType.values()) {
       DequantizeKernels.FORMATS.forEach(format -> formats.add(Arguments.of(type, format)));
     }
     return formats.stream();
@@ -96,8 +96,8 @@ abstract class AbstractGemvKernelTest extends AbstractKernelTest {
     GemvKernels kernels = new GemvKernels(device.modules(), ActivationType.F16);
     long address = device.output(4096).address();
     Matrix half = new Matrix(DType.F16, address, 8, 8);
-    Matrix blocks = new Matrix(DType.Q8_0, address, 8, 32);
-    assertThat(kernels.formats()).containsExactly(DType.F16);
+    Matrix blocks = new Matrix(DType.Q2_K, address, 8, 256);
+    assertThat(kernels.formats()).contains(DType.F16, DType.Q8_0).doesNotContain(DType.BF16);
     assertThatThrownBy(
             () -> kernels.multiply(device.stream(), half, address, 9, address, Store.ROUNDED))
         .isInstanceOf(IllegalArgumentException.class)
@@ -105,7 +105,7 @@ abstract class AbstractGemvKernelTest extends AbstractKernelTest {
     assertThatThrownBy(
             () -> kernels.multiply(device.stream(), blocks, address, 1, address, Store.ROUNDED))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("Q8_0");
+        .hasMessageContaining("Q2_K");
     GemvKernels floats = new GemvKernels(device.modules(), ActivationType.F32);
     Matrix broken = new Matrix(DType.Q8_0, address, 8, 33);
     assertThatThrownBy(
@@ -161,10 +161,10 @@ abstract class AbstractGemvKernelTest extends AbstractKernelTest {
     }
 
     float[] compute(Store store, float[] before) {
-      ActivationType stored = store == Store.FLOAT ? ActivationType.F32 : type;
+      ActivationType stored = store == Store.ROUNDED ? type : ActivationType.F32;
       int count = numRows * outFeatures;
       DeviceBuffer out =
-          store == Store.ADDED ? device.upload(type, before) : device.output(stored, count);
+          store == Store.ADDED ? device.upload(stored, before) : device.output(stored, count);
       Matrix matrix = new Matrix(format, device.upload(bytes).address(), outFeatures, inFeatures);
       long rows = device.upload(type, Arrays.copyOf(x, numRows * inFeatures)).address();
       new GemvKernels(device.modules(), type)
@@ -173,7 +173,7 @@ abstract class AbstractGemvKernelTest extends AbstractKernelTest {
     }
 
     void check(Store store) {
-      float[] before = randomValues(type, numRows * outFeatures);
+      float[] before = randomValues(ActivationType.F32, numRows * outFeatures);
       float[] actual = compute(store, before);
       // One chain of inFeatures / 32 products in each lane, then five additions.
       double roundings = inFeatures / 32 + 8;
@@ -187,7 +187,10 @@ abstract class AbstractGemvKernelTest extends AbstractKernelTest {
             sum += product;
             magnitude += Math.abs(product);
           }
-          double rounding = store == Store.FLOAT ? 0 : tolerance(type, 0) * Math.abs(sum);
+          if (store == Store.ROUNDED && type == ActivationType.F16 && Math.abs(sum) > 65_000) {
+            continue; // beyond its range, or so near that a rounding decides
+          }
+          double rounding = store == Store.ROUNDED ? tolerance(type, 0) * Math.abs(sum) : 0;
           double allowed = rounding + 1.01 * roundings * 0x1p-24 * magnitude + 1e-7;
           assertThat(Math.abs(actual[at] - sum))
               .as("%s x %s, %s, [%d][%d] = %s", type, format, store, row, column, sum)

@@ -5,33 +5,49 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Availability;
+import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.cuda.standin.EmulatedGpu;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 
 @EmulatedGpu
 class CudaBackendProviderTest {
-  private static final String NO_MODEL =
-      "driver and cuBLAS work with PTX emulator (stand-in, not a GPU), 0.3 GB, compute capability 8.0,"
-          + " but this build has no CUDA model yet";
+  private static final String DEVICE =
+      "PTX emulator (stand-in, not a GPU), 0.3 GB, compute capability 8.0";
 
   private final CudaBackendProvider provider = new CudaBackendProvider();
 
   @Test
-  void aMachineWhereEverythingWorksIsToldThatThereIsNoModelYet() {
+  void aMachineWhereEverythingWorksIsDescribed() {
     assertThat(provider.probe())
         .isInstanceOfSatisfying(
-            Availability.Unavailable.class,
-            unavailable -> {
-              assertThat(unavailable.reason()).startsWith(NO_MODEL);
-              assertThat(unavailable.details())
+            Availability.Available.class,
+            available -> {
+              assertThat(available.description()).isEqualTo(DEVICE);
+              assertThat(available.details())
                   .anyMatch(line -> line.startsWith("driver library: "))
                   .anyMatch(line -> line.startsWith("driver: for CUDA 12."))
                   .anyMatch(line -> line.startsWith("device 0: PTX emulator"))
                   .anyMatch(line -> line.startsWith("cuBLAS: "));
             });
-    assertThatThrownBy(() -> provider.open(BackendOptions.DEFAULT))
+  }
+
+  @Test
+  void aBackendOpensTheFirstDeviceAndClosesTwice() {
+    Backend backend = provider.open(BackendOptions.DEFAULT);
+    assertThat(backend.name()).isEqualTo("cuda");
+    assertThat(backend.device()).isEqualTo(DEVICE);
+    backend.close();
+    backend.close();
+  }
+
+  @Test
+  void aDeviceThatIsNotThereIsNamedWithThoseThatAre() {
+    BackendOptions third = new BackendOptions(OptionalInt.of(2), OptionalInt.empty());
+    assertThatThrownBy(() -> provider.open(third))
         .isInstanceOf(LlamaException.class)
-        .hasMessageContaining(NO_MODEL);
+        .hasMessageContaining("device 2")
+        .hasMessageContaining("device 0 (PTX emulator");
   }
 }

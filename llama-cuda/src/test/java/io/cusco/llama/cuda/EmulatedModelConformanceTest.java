@@ -20,6 +20,12 @@ class EmulatedModelConformanceTest extends ModelConformance {
     return new CudaBackend(BackendOptions.DEFAULT, CudaProbe.run().devices());
   }
 
+  /// Enough for a step of its own, a recorded one and one replayed.
+  @Override
+  protected int greedySteps() {
+    return 3;
+  }
+
   @Override
   protected Tolerance fastPathTolerance() {
     return Tolerance.BF16_INPUTS;

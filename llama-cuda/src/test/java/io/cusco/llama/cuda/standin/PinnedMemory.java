@@ -91,8 +91,9 @@ final class PinnedMemory {
 
   /// Whether the range begins in memory that was pinned and freed.
   boolean wasFreed(long address) {
-    Map.Entry<Long, MemorySegment> block = freed.floorEntry(address);
-    return block != null && address - block.getKey() < block.getValue().byteSize();
+    return freed.values().stream()
+        .anyMatch(block ->
+            address - block.address() >= 0 && address - block.address() < block.byteSize());
   }
 
   /// Gives up what is left, at the end of the context.
