@@ -17,11 +17,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// The committed PTX is what the kernels' sources compile to, loads on every driver that knows
 /// sm_80, and fits the register files of the GPUs it is for.
+@Tag("slow")
 class PtxBuildTest {
   private static final Pattern TOOLS = Pattern.compile("release [\\d.]+, (V[\\d.]+)");
   private static final Pattern ENTRY = Pattern.compile("\\.visible \\.entry (\\w+)");
