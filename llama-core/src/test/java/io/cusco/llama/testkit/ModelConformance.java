@@ -69,7 +69,9 @@ public abstract class ModelConformance {
 
   @AfterAll
   void close() {
-    backend.close();
+    if (backend != null) { // where the device is missing, it was never opened
+      backend.close();
+    }
   }
 
   @Tag("slow")
