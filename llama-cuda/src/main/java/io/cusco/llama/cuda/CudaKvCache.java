@@ -36,16 +36,21 @@ final class CudaKvCache implements AutoCloseable {
   /// Room for every sequence's whole context, as far as the device's free memory goes; never less
   /// than one context.
   ///
+  /// @param reservedBytes what is still to be allocated beside the cache
   /// @throws LlamaException if one context does not fit
   static KvCacheSpec spec(
-      CudaContext context, LlamaConfig config, ModelOptions options, ActivationType type) {
+      CudaContext context,
+      LlamaConfig config,
+      ModelOptions options,
+      ActivationType type,
+      long reservedBytes) {
     int blockSize = options.kvBlockSize();
     if (options.kvBlocks().isPresent()) {
       return new KvCacheSpec(blockSize, options.kvBlocks().getAsInt());
     }
     int perSequence = Math.ceilDiv(options.maxContextLength(), blockSize);
     long blockBytes = blockBytes(config, blockSize, type);
-    long free = context.freeBytes();
+    long free = Math.max(0, context.freeBytes() - reservedBytes);
     long affordable = (long) (free * MEMORY_SHARE) / blockBytes;
     if (affordable < perSequence) {
       throw new LlamaException(

@@ -90,7 +90,13 @@ final class CudaLlamaModel implements LlamaModel {
       rotary = uploadRotaryTable(options.maxContextLength());
       sampling =
           owned.own(new SamplingKernels(modules, context, config.vocabSize(), limits.maxLogits()));
-      kvCacheSpec = CudaKvCache.spec(context, config, options, type);
+      kvCacheSpec =
+          CudaKvCache.spec(
+              context,
+              config,
+              options,
+              type,
+              AttentionKernels.workspaceBytes(type, config, limits));
       cache = owned.own(new CudaKvCache(context, config, kvCacheSpec, type));
       kernels =
           new CudaKernels(modules, type, config, checkpointWeights.rotaryLayout(), kvCacheSpec);

@@ -4,7 +4,9 @@ import io.cusco.llama.cuda.driver.CudaGraph;
 import io.cusco.llama.cuda.driver.CudaGraphExec;
 import io.cusco.llama.cuda.driver.CudaStream;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 
 /// Recorded decode steps: one launch in place of hundreds. A graph serves every step of its shape,
 /// because all that changes from step to step lies in [StepArrays].
@@ -18,7 +20,7 @@ final class DecodeGraphs implements AutoCloseable {
 
   private final int maxSequences;
   private final Map<Shape, CudaGraphExec> graphs = new HashMap<>();
-  private final Map<Shape, Boolean> met = new HashMap<>();
+  private final Set<Shape> met = new HashSet<>();
 
   DecodeGraphs(int maxSequences) {
     this.maxSequences = maxSequences;
@@ -40,7 +42,7 @@ final class DecodeGraphs implements AutoCloseable {
   /// Runs `launches` as a graph, or itself where there is none yet.
   void run(Shape shape, CudaStream stream, Runnable launches) {
     CudaGraphExec graph = graphs.get(shape);
-    if (graph == null && met.put(shape, true) != null) {
+    if (graph == null && !met.add(shape)) {
       try (CudaGraph captured = CudaGraph.capture(stream, launches)) {
         graph = captured.instantiate();
       }
@@ -51,10 +53,6 @@ final class DecodeGraphs implements AutoCloseable {
     } else {
       graph.launch(stream);
     }
-  }
-
-  int size() {
-    return graphs.size();
   }
 
   @Override
