@@ -30,8 +30,6 @@ public final class NativeLibrary {
   public static final NativeLibrary CUBLAS = new NativeLibrary("cuBLAS");
   public static final NativeLibrary CUBLAS_LT = new NativeLibrary("cublasLt");
 
-  private static final MethodHandle EXCEPTION = exceptionConstructor();
-
   private final String description;
   private SymbolLookup symbols;
 
@@ -90,7 +88,7 @@ public final class NativeLibrary {
         MethodHandles.collectArguments(
             MethodHandles.throwException(type.returnType(), LlamaException.class),
             0,
-            EXCEPTION.bindTo(text));
+            exceptionConstructor().bindTo(text));
     return MethodHandles.dropArguments(thrower, 0, type.parameterList());
   }
 

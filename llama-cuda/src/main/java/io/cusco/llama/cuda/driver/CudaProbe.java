@@ -111,6 +111,7 @@ public record CudaProbe(
 
     private static boolean isAbsence(String reason) {
       return reason.equals("no such file")
+          || reason.equals(DynamicLibrary.NOT_IN_SYSTEM)
           || reason.contains("No such file")
           || reason.contains("Cannot open library");
     }

@@ -20,6 +20,9 @@ final class DynamicLibrary {
   /// `RTLD_NOW`: what is missing shows here and not at the first call.
   private static final int RTLD_NOW = 2;
 
+  /// The reason for a bare name that leads to no file at all.
+  static final String NOT_IN_SYSTEM = "not among the system's libraries";
+
   private DynamicLibrary() {}
 
   /// @param symbols empty if it did not open
@@ -42,22 +45,26 @@ final class DynamicLibrary {
         return Opening.failed(damage.get());
       }
     }
-    Optional<String> refusal = dlopenRefusal(name);
-    if (refusal.isPresent()) {
-      String reason = refusal.get();
-      // The caller names the library itself.
-      String prefix = name + ": ";
-      return Opening.failed(reason.startsWith(prefix) ? reason.substring(prefix.length()) : reason);
-    }
     try {
       return new Opening(Optional.of(SymbolLookup.libraryLookup(name, Arena.global())), "");
     } catch (IllegalArgumentException e) {
-      return Opening.failed(String.valueOf(e.getMessage()));
+      return Opening.failed(reason(name, file, e));
     }
   }
 
+  private static String reason(String name, Path file, IllegalArgumentException refusal) {
+    if (file.getParent() == null && SystemLibraries.lacks(name)) {
+      return NOT_IN_SYSTEM;
+    }
+    String reason = dlopenRefusal(name).orElseGet(() -> String.valueOf(refusal.getMessage()));
+    // The caller names the library itself.
+    String prefix = name + ": ";
+    return reason.startsWith(prefix) ? reason.substring(prefix.length()) : reason;
+  }
+
   /// `libraryLookup` only says that it failed; the C library knows why. Empty if the library opens,
-  /// or where there is no `dlopen` (Windows).
+  /// or where there is no `dlopen` (Windows). Linking the two functions takes a tenth of a second,
+  /// so nobody should come here at every start.
   private static Optional<String> dlopenRefusal(String name) {
     Linker linker = Linker.nativeLinker();
     Optional<MemorySegment> dlopen = linker.defaultLookup().find("dlopen");
