@@ -31,7 +31,7 @@ constexpr int CHUNK_BYTES = 16;
 constexpr int TILE_ALIGNMENT = 256;
 
 template <typename T> struct Step {
-  const T *qkv;              // [numTokens][(numHeads + 2 * numKvHeads) * headDim], queries turned
+  const T *queries;          // [numTokens][numHeads * headDim], turned
   const T *keys;             // one layer's pool
   const T *values;           // the same
   const int *query_starts;   // [numSequences + 1]
@@ -46,7 +46,7 @@ template <typename T> struct Step {
   float scale;                // of a query's product with a key
 
   __device__ __forceinline__ const T *query(int token, int head, int head_dim) const {
-    return qkv + static_cast<int64_t>(token) * (num_heads + 2 * num_kv_heads) * head_dim + head * head_dim;
+    return queries + (static_cast<int64_t>(token) * num_heads + head) * head_dim;
   }
 
   __device__ __forceinline__ T *result(int token, int head, int head_dim) const {
@@ -55,14 +55,14 @@ template <typename T> struct Step {
 };
 
 #define STEP_PARAMETERS(T)                                                                                   \
-  const T *qkv, const T *keys, const T *values, const int *query_starts, const int *context_lengths,         \
+  const T *queries, const T *keys, const T *values, const int *query_starts, const int *context_lengths,     \
       const int *block_tables, T *out, int num_sequences, int block_table_stride, int block_size,            \
       int num_heads, int num_kv_heads, float scale
 
 #define STEP_OF(T)                                                                                           \
   Step<T> {                                                                                                  \
-    qkv, keys, values, query_starts, context_lengths, block_tables, out, num_sequences, block_table_stride,  \
-        block_size, num_heads, num_kv_heads, scale                                                           \
+    queries, keys, values, query_starts, context_lengths, block_tables, out, num_sequences,                  \
+        block_table_stride, block_size, num_heads, num_kv_heads, scale                                       \
   }
 
 // The sequence whose tiles of `tile` tokens begin at or before `index` in a list where sequence s begins at

@@ -3,6 +3,8 @@
 //
 //   out [numRows][n] = x [numRows][k] * w [n][k]^T      store 0: out is T; 1: added to out, f32; 2: out is f32
 //
+// Rows of out are out_stride elements apart: what meets the same x in another format fills the other columns.
+//
 // A warp computes two columns of out, that is two rows of w, for all rows of x. It reads w once, 16 bytes a
 // lane, 8 loads in flight before the first is used.
 // x is read from the L1 cache: all warps of a block walk k together, so that a vector comes in once a block
@@ -23,7 +25,7 @@ constexpr int blocks_of(int rows) { return rows == 1 ? 6 : rows == 4 ? 4 : 2; }
 
 template <int ROWS, typename T>
 __device__ __forceinline__ void gemv(const T *__restrict__ x, const T *__restrict__ w, void *out, int num_rows,
-                                     int n, int k, int store) {
+                                     int n, int k, int out_stride, int store) {
   constexpr int AHEAD = sizeof(T) < sizeof(float) ? 4 : 2;
   const int lane = threadIdx.x % WARP;
   const int first = (blockIdx.x * WARPS + threadIdx.x / WARP) * PAIR;
@@ -88,13 +90,13 @@ __device__ __forceinline__ void gemv(const T *__restrict__ x, const T *__restric
       }
     }
   }
-  store_sums<T>(sums, out, num_rows, n, first, store);
+  store_sums<T>(sums, out, out_stride, num_rows, n, first, store);
 }
 
 #define KERNEL(ROWS, TYPE, T)                                                                                \
-  extern "C" __global__ void __launch_bounds__(WARPS *WARP, blocks_of(ROWS))                                 \
-      gemv_##ROWS##_##TYPE(const T *x, const T *w, void *out, int num_rows, int n, int k, int store) {        \
-    gemv<ROWS, T>(x, w, out, num_rows, n, k, store);                                                          \
+  extern "C" __global__ void __launch_bounds__(WARPS *WARP, blocks_of(ROWS)) gemv_##ROWS##_##TYPE(           \
+      const T *x, const T *w, void *out, int num_rows, int n, int k, int out_stride, int store) {            \
+    gemv<ROWS, T>(x, w, out, num_rows, n, k, out_stride, store);                                             \
   }
 #define KERNELS(TYPE, T) KERNEL(1, TYPE, T) KERNEL(4, TYPE, T) KERNEL(8, TYPE, T)
 FOR_EACH_ACTIVATION_TYPE(KERNELS)

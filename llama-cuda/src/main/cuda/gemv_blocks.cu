@@ -2,6 +2,8 @@
 //
 //   out [numRows][n] = x [numRows][k] * w [n][k]^T      store 0: out is T; 1: added to out, f32; 2: out is f32
 //
+// Rows of out are out_stride elements apart: what meets the same x in another format fills the other columns.
+//
 // The weights are widened in registers to the very values of the dequantize kernels and multiplied as floats
 // with the activations as they are. Rounding the activations to int8 for dp4a would save about half of the
 // arithmetic and make an error of about 0.5 % (root mean square, Gaussian values, scales per 32). It is not
@@ -26,7 +28,7 @@
 
 template <typename Format, int ROWS, typename T>
 __device__ __forceinline__ void gemv(const T *__restrict__ x, const uint8_t *__restrict__ w, void *out, int num_rows,
-                                     int n, int k, int store) {
+                                     int n, int k, int out_stride, int store) {
   const int first = (blockIdx.x * WARPS + threadIdx.x / WARP) * PAIR;
   if (first >= n) {
     return;
@@ -53,13 +55,13 @@ __device__ __forceinline__ void gemv(const T *__restrict__ x, const uint8_t *__r
     }
     add_products(values, rows, at, sums);
   }
-  store_sums<T>(sums, out, num_rows, n, first, store);
+  store_sums<T>(sums, out, out_stride, num_rows, n, first, store);
 }
 
 #define KERNEL(NAME, FORMAT, ROWS, TYPE, T)                                                                  \
   extern "C" __global__ void __launch_bounds__(WARPS *WARP) gemv_##NAME##_##ROWS##_##TYPE(                   \
-      const T *x, const uint8_t *w, void *out, int num_rows, int n, int k, int store) {                       \
-    gemv<FORMAT, ROWS, T>(x, w, out, num_rows, n, k, store);                                                  \
+      const T *x, const uint8_t *w, void *out, int num_rows, int n, int k, int out_stride, int store) {      \
+    gemv<FORMAT, ROWS, T>(x, w, out, num_rows, n, k, out_stride, store);                                     \
   }
 #define KERNELS_OF(NAME, FORMAT, ROWS) \
   KERNEL(NAME, FORMAT, ROWS, bf16, bf16)     \

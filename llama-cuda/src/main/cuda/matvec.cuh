@@ -44,8 +44,8 @@ __device__ __forceinline__ float warp_sum(float value) {
 
 // Stores the warp's sums over its lanes, one element a lane; rows past num_rows and n are not there.
 template <typename T, int ROWS>
-__device__ __forceinline__ void store_sums(float (&sums)[ROWS][PAIR], void *out, int num_rows, int n, int first,
-                                           int store) {
+__device__ __forceinline__ void store_sums(float (&sums)[ROWS][PAIR], void *out, int out_stride, int num_rows, int n,
+                                           int first, int store) {
   const int lane = threadIdx.x % WARP;
   float mine = 0;
 #pragma unroll
@@ -59,7 +59,7 @@ __device__ __forceinline__ void store_sums(float (&sums)[ROWS][PAIR], void *out,
   const int row = lane / PAIR;
   const int column = first + lane % PAIR;
   if (row < num_rows && column < n) {
-    const int64_t at = static_cast<int64_t>(row) * n + column;
+    const int64_t at = static_cast<int64_t>(row) * out_stride + column;
     if (store == ROUNDED) {
       static_cast<T *>(out)[at] = round_to<T>(mine);
     } else {

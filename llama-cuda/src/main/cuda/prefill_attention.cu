@@ -233,7 +233,7 @@ template <typename T, int HEAD_DIM> __device__ __forceinline__ void prefill_atte
 
   // A warp without queries points at its sequence's last one, and reads nothing there.
   copy_queries<T, HEAD_DIM>(queries, step.query(start + min(first_of_warp, count - 1), head, HEAD_DIM),
-                            static_cast<int64_t>(step.num_heads + 2 * step.num_kv_heads) * HEAD_DIM, count_of_warp);
+                            static_cast<int64_t>(step.num_heads) * HEAD_DIM, count_of_warp);
   const KeyPlaces places(step, sequence, head / (step.num_heads / step.num_kv_heads), end);
   int key_of_lane = warp * TILE_ROWS + threadIdx.x % TILE_ROWS;
   int row = places.row(places(key_of_lane));

@@ -1,10 +1,12 @@
 // Rotary position embedding of queries and keys, and the write of keys and values to the paged cache.
 //
-// A token's row of the fused projection:
+// A token's row of the fused projection, f32, so that queries and keys are rounded once, after they are turned:
 //
 //   qkv [numTokens][(numHeads + 2 * numKvHeads) * headDim]
 //       | q head 0 | q head 1 | ... | k head 0 | ... | v head 0 | ... |
-//         turned in place             turned and stored   stored
+//         turned, to queries          turned and stored   stored
+//
+//   queries [numTokens][numHeads * headDim]
 //
 // The cache is two pools of one layer, keys and values, each
 //
@@ -16,8 +18,7 @@
 //     headDim elements, contiguous
 //
 // so that attention over one kv head reads blockSize * headDim contiguous elements per block. A token's slot
-// is block * blockSize + slot in block. A negative slot stores nothing: rows that pad a batch have -1. The k
-// and v parts of qkv are left as they are.
+// is block * blockSize + slot in block. A negative slot stores nothing: rows that pad a batch have -1.
 //
 // cos, sin [maxPositions][headDim / 2] f32, all frequency scaling included (core's RotaryTable). Pair i of a
 // head is (i, i + headDim / 2) in the rotate_half kernels, (2i, 2i + 1) in the interleaved ones. LLaMA turns
@@ -48,7 +49,7 @@ template <typename T> struct RotateHalf {
     load_vector(sin_row + pair, sin);
   }
 
-  __device__ __forceinline__ void move(const T *from, T *to, bool rotate, int pair, int half) const {
+  __device__ __forceinline__ void move(const float *from, T *to, bool rotate, int pair, int half) const {
     float a[VECTOR];
     float b[VECTOR];
     load_vector(from + pair, a);
@@ -76,7 +77,7 @@ template <typename T> struct Interleaved {
     sin[0] = s.x, sin[1] = s.y, sin[2] = s.z, sin[3] = s.w;
   }
 
-  __device__ __forceinline__ void move(const T *from, T *to, bool rotate, int pair, int) const {
+  __device__ __forceinline__ void move(const float *from, T *to, bool rotate, int pair, int) const {
     float values[VECTOR];
     load_vector(from + 2 * pair, values);
     if (rotate) {
@@ -97,11 +98,11 @@ template <typename T, bool INTERLEAVED> struct SinglePair {
   __device__ __forceinline__ SinglePair(const float *cos_row, const float *sin_row, int pair)
       : cos(cos_row[pair]), sin(sin_row[pair]) {}
 
-  __device__ __forceinline__ void move(const T *from, T *to, bool rotate, int pair, int half) const {
+  __device__ __forceinline__ void move(const float *from, T *to, bool rotate, int pair, int half) const {
     const int first = INTERLEAVED ? 2 * pair : pair;
     const int second = INTERLEAVED ? first + 1 : first + half;
-    float a = to_float(from[first]);
-    float b = to_float(from[second]);
+    float a = from[first];
+    float b = from[second];
     if (rotate) {
       turn(a, b, cos, sin);
     }
@@ -111,22 +112,24 @@ template <typename T, bool INTERLEAVED> struct SinglePair {
 };
 
 template <typename T, typename Unit>
-__device__ __forceinline__ void rope_and_store_kv(T *qkv, const int *__restrict__ positions,
+__device__ __forceinline__ void rope_and_store_kv(const float *__restrict__ qkv,
+                                                  const int *__restrict__ positions,
                                                   const int *__restrict__ slots, const float *__restrict__ cos,
-                                                  const float *__restrict__ sin, T *keys, T *values, int num_heads,
-                                                  int num_kv_heads, int head_dim, int block_size) {
+                                                  const float *__restrict__ sin, T *queries, T *keys, T *values,
+                                                  int num_heads, int num_kv_heads, int head_dim, int block_size) {
   const int half = head_dim / 2;
   const int all_heads = num_heads + 2 * num_kv_heads;
-  T *row = qkv + static_cast<int64_t>(blockIdx.x) * all_heads * head_dim;
+  const float *row = qkv + static_cast<int64_t>(blockIdx.x) * all_heads * head_dim;
+  T *turned = queries + static_cast<int64_t>(blockIdx.x) * num_heads * head_dim;
   const int64_t angles = static_cast<int64_t>(positions[blockIdx.x]) * half;
   const int slot = slots[blockIdx.x];
   const int pair = threadIdx.x * Unit::UNIT;
   const Unit unit(cos + angles, sin + angles, pair);
 #pragma unroll 1
   for (int head = threadIdx.y; head < all_heads; head += blockDim.y) {
-    T *from = row + head * head_dim;
+    const float *from = row + head * head_dim;
     if (head < num_heads) {
-      unit.move(from, from, true, pair, half);
+      unit.move(from, turned + head * head_dim, true, pair, half);
     } else if (slot >= 0) {
       const bool is_key = head < num_heads + num_kv_heads;
       const int kv_head = head - num_heads - (is_key ? 0 : num_kv_heads);
@@ -142,14 +145,14 @@ template <typename T> using SingleInterleaved = SinglePair<T, true>;
 
 #define KERNEL_OF(LAYOUT, NAME, T, VECTOR_UNIT, SINGLE_UNIT)                                                 \
   extern "C" __global__ void __launch_bounds__(512) rope_and_store_kv_##LAYOUT##_##NAME(                     \
-      T *qkv, const int *positions, const int *slots, const float *cos, const float *sin, T *keys, T *values,\
-      int num_heads, int num_kv_heads, int head_dim, int block_size) {                                       \
+      const float *qkv, const int *positions, const int *slots, const float *cos, const float *sin,          \
+      T *queries, T *keys, T *values, int num_heads, int num_kv_heads, int head_dim, int block_size) {       \
     if (head_dim / 2 % VECTOR_UNIT<T>::UNIT == 0) {                                                          \
-      rope_and_store_kv<T, VECTOR_UNIT<T>>(qkv, positions, slots, cos, sin, keys, values, num_heads,         \
-                                           num_kv_heads, head_dim, block_size);                              \
+      rope_and_store_kv<T, VECTOR_UNIT<T>>(qkv, positions, slots, cos, sin, queries, keys, values,           \
+                                           num_heads, num_kv_heads, head_dim, block_size);                   \
     } else {                                                                                                 \
-      rope_and_store_kv<T, SINGLE_UNIT<T>>(qkv, positions, slots, cos, sin, keys, values, num_heads,         \
-                                           num_kv_heads, head_dim, block_size);                              \
+      rope_and_store_kv<T, SINGLE_UNIT<T>>(qkv, positions, slots, cos, sin, queries, keys, values,           \
+                                           num_heads, num_kv_heads, head_dim, block_size);                   \
     }                                                                                                        \
   }
 #define KERNEL(NAME, T)                                                                                      \

@@ -77,7 +77,8 @@ public final class Llama implements AutoCloseable {
           backend.load(
               checkpoint.config(),
               checkpoint.weights(),
-              ModelOptions.of(options.compute(), contextLength, options.maxSequences()));
+              ModelOptions.of(options.compute(), contextLength, options.maxSequences())
+                  .withProgress(options.loadProgress()));
       Engine engine = new Engine(model, tokenizer, endOfGeneration);
       return new Llama(checkpoint, backend, engine, contextLength);
     } catch (RuntimeException | Error e) {

@@ -3,6 +3,7 @@ package io.cusco.llama;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.LoadProgress;
 import java.util.OptionalInt;
 
 /// How to open a model with [Llama#open]. Start from [#DEFAULT] and change what matters.
@@ -13,12 +14,14 @@ import java.util.OptionalInt;
 /// @param contextLength positions per sequence; empty takes the checkpoint's, at most
 ///   [#DEFAULT_MAX_CONTEXT]
 /// @param maxSequences sequences that run at the same time; more wait in the queue
+/// @param loadProgress hears how far loading has come
 public record LlamaOptions(
     String backend,
     BackendOptions backendOptions,
     ComputeMode compute,
     OptionalInt contextLength,
-    int maxSequences) {
+    int maxSequences,
+    LoadProgress loadProgress) {
 
   /// What a model with a longer context gets unless told otherwise: a 128k context would reserve
   /// gigabytes of KV cache that few programs use.
@@ -26,7 +29,12 @@ public record LlamaOptions(
 
   public static final LlamaOptions DEFAULT =
       new LlamaOptions(
-          Backends.AUTO, BackendOptions.DEFAULT, ComputeMode.AUTO, OptionalInt.empty(), 8);
+          Backends.AUTO,
+          BackendOptions.DEFAULT,
+          ComputeMode.AUTO,
+          OptionalInt.empty(),
+          8,
+          LoadProgress.NONE);
 
   public LlamaOptions {
     if (contextLength.isPresent() && contextLength.getAsInt() < 1) {
@@ -39,22 +47,31 @@ public record LlamaOptions(
   }
 
   public LlamaOptions withBackend(String name) {
-    return new LlamaOptions(name, backendOptions, compute, contextLength, maxSequences);
+    return new LlamaOptions(
+        name, backendOptions, compute, contextLength, maxSequences, loadProgress);
   }
 
   public LlamaOptions withBackendOptions(BackendOptions options) {
-    return new LlamaOptions(backend, options, compute, contextLength, maxSequences);
+    return new LlamaOptions(backend, options, compute, contextLength, maxSequences, loadProgress);
   }
 
   public LlamaOptions withCompute(ComputeMode mode) {
-    return new LlamaOptions(backend, backendOptions, mode, contextLength, maxSequences);
+    return new LlamaOptions(
+        backend, backendOptions, mode, contextLength, maxSequences, loadProgress);
   }
 
   public LlamaOptions withContextLength(int tokens) {
-    return new LlamaOptions(backend, backendOptions, compute, OptionalInt.of(tokens), maxSequences);
+    return new LlamaOptions(
+        backend, backendOptions, compute, OptionalInt.of(tokens), maxSequences, loadProgress);
   }
 
   public LlamaOptions withMaxSequences(int sequences) {
-    return new LlamaOptions(backend, backendOptions, compute, contextLength, sequences);
+    return new LlamaOptions(
+        backend, backendOptions, compute, contextLength, sequences, loadProgress);
+  }
+
+  public LlamaOptions withLoadProgress(LoadProgress listener) {
+    return new LlamaOptions(
+        backend, backendOptions, compute, contextLength, maxSequences, listener);
   }
 }

@@ -4,6 +4,7 @@ import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.checkpoint.DType;
@@ -171,10 +172,11 @@ final class BenchCommand implements Callable<Integer> {
             maxBatch,
             blockSize,
             OptionalInt.of(Math.multiplyExact(maxBatch, Math.ceilDiv(length, blockSize))),
-            Optional.empty());
+            Optional.empty(),
+            LoadProgress.NONE);
     try (Backend backend = Backends.open(run.backend(), run.backendOptions())) {
       long start = System.nanoTime();
-      try (LlamaModel loaded = backend.load(config, weights, options)) {
+      try (LlamaModel loaded = load(backend, config, weights, options)) {
         double loadMillis = (System.nanoTime() - start) / 1e6;
         BenchRow.Subject subject =
             new BenchRow.Subject(
@@ -202,6 +204,13 @@ final class BenchCommand implements Callable<Integer> {
               depth);
         }
       }
+    }
+  }
+
+  private LlamaModel load(
+      Backend backend, LlamaConfig config, LlamaWeights weights, ModelOptions options) {
+    try (ProgressBar bar = context.loadingBar()) {
+      return backend.load(config, weights, options.withProgress(CliContext.loading(bar)));
     }
   }
 

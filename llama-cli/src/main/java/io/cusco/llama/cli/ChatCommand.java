@@ -46,7 +46,7 @@ final class ChatCommand implements Callable<Integer> {
     Usage.require(json || !samplingOptions.wantsLogprobs(), "--logprobs needs --json");
     SamplingParams sampling = samplingOptions.params();
     long startNanos = System.nanoTime();
-    try (Llama llama = run.open(model, contextOption, 1)) {
+    try (Llama llama = run.open(context, model, contextOption, 1)) {
       long loadNanos = System.nanoTime() - startNanos;
       Conversation conversation =
           new Conversation(

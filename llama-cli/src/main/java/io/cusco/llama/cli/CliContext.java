@@ -1,5 +1,6 @@
 package io.cusco.llama.cli;
 
+import io.cusco.llama.backend.LoadProgress;
 import java.io.InputStream;
 
 /// What every command writes to and reads from. Results go to [#out()], everything else to
@@ -41,6 +42,15 @@ final class CliContext {
   void setVerbose(boolean verbose) {
     this.verbose = verbose;
     Logging.install(err, verbose);
+  }
+
+  /// A progress bar for a model's way to a device, in MB.
+  static LoadProgress loading(ProgressBar bar) {
+    return (loaded, total) -> bar.show(loaded >> 20, total >> 20);
+  }
+
+  ProgressBar loadingBar() {
+    return progress("loading, MB", 0);
   }
 
   /// A progress bar on stderr, which shows nothing unless that is a terminal.

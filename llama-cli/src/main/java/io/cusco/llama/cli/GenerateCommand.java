@@ -39,7 +39,7 @@ final class GenerateCommand implements Callable<Integer> {
     StopConditions stop = samplingOptions.stopConditions();
     Prompt prompt = promptOptions.read(context);
     long startNanos = System.nanoTime();
-    try (Llama llama = run.open(model, contextOption, 1)) {
+    try (Llama llama = run.open(context, model, contextOption, 1)) {
       long loadNanos = System.nanoTime() - startNanos;
       Generation.Result result;
       try (Generation generation =

@@ -10,7 +10,7 @@ final class ProgressBar implements AutoCloseable {
   private final Output err;
   private final boolean visible;
   private final String what;
-  private final long total;
+  private long total;
   private final long startNanos = System.nanoTime();
   private long lastDrawNanos;
   private long done;
@@ -24,7 +24,13 @@ final class ProgressBar implements AutoCloseable {
   }
 
   void advance() {
-    done++;
+    show(done + 1, total);
+  }
+
+  /// For work that tells how far it has come, and only then how far it has to go.
+  void show(long done, long total) {
+    this.done = done;
+    this.total = total;
     long now = System.nanoTime();
     if (visible && now - lastDrawNanos >= REDRAW_NANOS) {
       lastDrawNanos = now;

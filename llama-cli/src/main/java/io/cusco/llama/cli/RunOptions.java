@@ -49,12 +49,19 @@ final class RunOptions {
   }
 
   /// Opens a model for `maxSequences` concurrent sequences.
-  Llama open(ModelOption model, ContextOption context, int maxSequences) {
-    LlamaOptions options =
-        Usage.check(() ->
-            new LlamaOptions(
-                backend, backendOptions(), compute, context.contextLength(), maxSequences));
-    return Llama.open(model.open(), options);
+  Llama open(CliContext terminal, ModelOption model, ContextOption context, int maxSequences) {
+    try (ProgressBar bar = terminal.loadingBar()) {
+      LlamaOptions options =
+          Usage.check(() ->
+              new LlamaOptions(
+                  backend,
+                  backendOptions(),
+                  compute,
+                  context.contextLength(),
+                  maxSequences,
+                  CliContext.loading(bar)));
+      return Llama.open(model.open(), options);
+    }
   }
 
   static OptionalInt optional(Integer value) {

@@ -74,7 +74,7 @@ final class ScoreCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Usage.require(greedy == null || greedy > 0, "--greedy must be 1 or more, got " + greedy);
-    try (Scorer scorer = Scorer.open(model, contextOption, run);
+    try (Scorer scorer = Scorer.open(context, model, contextOption, run);
         ProgressBar progress = context.progress("scoring", source.jsonl ? 0 : 1);
         LogitsFile file = logits == null ? null : LogitsFile.create(logits)) {
       if (source.jsonl) {

@@ -5,6 +5,7 @@ import io.cusco.llama.LlamaOptions;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
+import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.engine.Engine;
@@ -51,7 +52,8 @@ final class Scorer implements AutoCloseable {
     }
   }
 
-  static Scorer open(ModelOption model, ContextOption contextOption, RunOptions run) {
+  static Scorer open(
+      CliContext terminal, ModelOption model, ContextOption contextOption, RunOptions run) {
     OptionalInt wantedContext = contextOption.contextLength();
     BackendOptions backendOptions = run.backendOptions();
     Checkpoint checkpoint = model.open();
@@ -71,8 +73,15 @@ final class Scorer implements AutoCloseable {
               rows,
               ModelOptions.DEFAULT_KV_BLOCK_SIZE,
               OptionalInt.empty(),
-              Optional.empty());
-      loaded = backend.load(checkpoint.config(), checkpoint.weights(), options);
+              Optional.empty(),
+              LoadProgress.NONE);
+      try (ProgressBar bar = terminal.loadingBar()) {
+        loaded =
+            backend.load(
+                checkpoint.config(),
+                checkpoint.weights(),
+                options.withProgress(CliContext.loading(bar)));
+      }
       Engine engine = new Engine(loaded, Optional.empty(), List.of());
       return new Scorer(checkpoint, backend, engine, context);
     } catch (RuntimeException | Error e) {

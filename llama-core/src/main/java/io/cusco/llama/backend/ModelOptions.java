@@ -14,6 +14,7 @@ import java.util.OptionalInt;
 /// @param kvBlockSize token positions per KV block
 /// @param kvBlocks KV blocks in the pool; empty lets the backend size it from memory
 /// @param probe sees every stage; for tests
+/// @param progress hears how far loading has come
 public record ModelOptions(
     ComputeMode compute,
     int maxContextLength,
@@ -22,7 +23,8 @@ public record ModelOptions(
     int maxLogitsPerStep,
     int kvBlockSize,
     OptionalInt kvBlocks,
-    Optional<StageProbe> probe) {
+    Optional<StageProbe> probe,
+    LoadProgress progress) {
 
   /// Small enough that a short last block wastes little, large enough that block tables stay short.
   public static final int DEFAULT_KV_BLOCK_SIZE = 16;
@@ -52,7 +54,21 @@ public record ModelOptions(
         Math.max(DEFAULT_MAX_LOGITS_PER_STEP, maxSequences),
         DEFAULT_KV_BLOCK_SIZE,
         OptionalInt.empty(),
-        Optional.empty());
+        Optional.empty(),
+        LoadProgress.NONE);
+  }
+
+  public ModelOptions withProgress(LoadProgress listener) {
+    return new ModelOptions(
+        compute,
+        maxContextLength,
+        maxTokensPerStep,
+        maxSequences,
+        maxLogitsPerStep,
+        kvBlockSize,
+        kvBlocks,
+        probe,
+        listener);
   }
 
   private static void requirePositive(String name, int value) {

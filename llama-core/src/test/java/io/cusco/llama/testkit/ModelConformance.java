@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
@@ -289,7 +290,15 @@ public abstract class ModelConformance {
       LlamaConfig config, ComputeMode compute, int maxTokens, Optional<StageProbe> probe) {
     int context = Math.min(MAX_CONTEXT, config.maxPositionEmbeddings());
     return new ModelOptions(
-        compute, context, maxTokens, 16, maxTokens, 16, OptionalInt.of(200), probe);
+        compute,
+        context,
+        maxTokens,
+        16,
+        maxTokens,
+        16,
+        OptionalInt.of(200),
+        probe,
+        LoadProgress.NONE);
   }
 
   private static TestStep step(LlamaModel model) {

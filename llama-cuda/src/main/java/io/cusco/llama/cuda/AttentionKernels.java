@@ -44,11 +44,10 @@ sealed interface AttentionKernels extends AutoCloseable permits TiledAttention, 
 
   /// Queues one layer's attention. Allocates nothing while the step's shape stays the same.
   ///
-  /// @param qkv `[numTokens, queryWidth + 2 * keyValueWidth]` T, queries turned; keys and values
-  ///   are taken from the pools
+  /// @param queries `[numTokens, queryWidth]` T, turned
   /// @param out `[numTokens, queryWidth]` T
   void attend(
-      CudaStream stream, long qkv, StepAddresses arrays, KvPools pools, long out, Step step);
+      CudaStream stream, long queries, StepAddresses arrays, KvPools pools, long out, Step step);
 
   @Override
   void close();

@@ -55,14 +55,14 @@ final class AttentionLaunch {
   }
 
   AttentionLaunch operands(
-      long qkv, StepAddresses arrays, KvPools pools, long out, int numSequences) {
+      long queries, StepAddresses arrays, KvPools pools, long out, int numSequences) {
     kernel
-        .rows(0, qkv)
+        .rows(0, queries)
         .rows(1, pools.keys())
         .rows(2, pools.values())
-        .ints(3, arrays.queryStarts())
-        .ints(4, arrays.contextLengths())
-        .ints(5, arrays.blockTables())
+        .elements(3, arrays.queryStarts())
+        .elements(4, arrays.contextLengths())
+        .elements(5, arrays.blockTables())
         .rows(6, out)
         .set(7, numSequences)
         .set(8, arrays.blockTableStride());

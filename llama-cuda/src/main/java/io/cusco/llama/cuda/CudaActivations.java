@@ -25,6 +25,8 @@ final class CudaActivations implements AutoCloseable {
   /// keyValueWidth]` T.
   final DeviceBuffer qkv;
 
+  final DeviceBuffer queries;
+
   /// `[maxTokens, queryWidth]` T.
   final DeviceBuffer attended;
 
@@ -50,7 +52,8 @@ final class CudaActivations implements AutoCloseable {
     try {
       hidden = rows("residual stream", tokens, config.hiddenSize(), Float.BYTES);
       normed = rows("normed activations", tokens, config.hiddenSize(), type.numBytes());
-      qkv = rows("queries, keys and values", tokens, qkvWidth, type.numBytes());
+      qkv = rows("queries, keys and values", tokens, qkvWidth, Float.BYTES);
+      queries = rows("turned queries", tokens, config.queryWidth(), type.numBytes());
       attended = rows("attention output", tokens, config.queryWidth(), type.numBytes());
       gateUp = rows("gates and ups", tokens, 2 * config.intermediateSize(), type.numBytes());
       activated = rows("activated gates", tokens, config.intermediateSize(), type.numBytes());

@@ -93,9 +93,10 @@ final class CudaKernels {
             .block(normThreads(config.hiddenSize()), 1)
             .set(4, config.hiddenSize())
             .set(5, config.rmsNormEps());
-    addQkvBias = biasKernel(modules, suffix, config.queryWidth() + 2 * config.keyValueWidth());
+    String floats = "_" + ActivationType.F32.suffix();
+    addQkvBias = biasKernel(modules, floats, config.queryWidth() + 2 * config.keyValueWidth());
     addGateUpBias = biasKernel(modules, suffix, 2 * config.intermediateSize());
-    addResidualBias = biasKernel(modules, "_" + ActivationType.F32.suffix(), config.hiddenSize());
+    addResidualBias = biasKernel(modules, floats, config.hiddenSize());
     ropeAndStoreKv = ropeKernel(modules, suffix, config, layout, kvCache);
     siluMul =
         modules
@@ -143,15 +144,16 @@ final class CudaKernels {
             POINTER,
             POINTER,
             POINTER,
+            POINTER,
             INT,
             INT,
             INT,
             INT)
         .block(units, Math.min(heads, Math.max(1, ROPE_THREADS / units)))
-        .set(7, config.numAttentionHeads())
-        .set(8, config.numKeyValueHeads())
-        .set(9, config.headDim())
-        .set(10, kvCache.blockSize());
+        .set(8, config.numAttentionHeads())
+        .set(9, config.numKeyValueHeads())
+        .set(10, config.headDim())
+        .set(11, kvCache.blockSize());
   }
 
   /// One thread per vector, or per element of a row that is no multiple of them.
@@ -193,7 +195,7 @@ final class CudaKernels {
   /// @param tokenIds `[numTokens]`
   /// @param out `[numTokens, hiddenSize]` float32, the residual stream
   void embedGather(CudaStream stream, long table, long tokenIds, long out, int numTokens) {
-    embedGather.rows(0, table).ints(1, tokenIds).rows(2, out);
+    embedGather.rows(0, table).elements(1, tokenIds).rows(2, out);
     embedGather.launch(stream, numTokens);
   }
 
@@ -204,7 +206,7 @@ final class CudaKernels {
   /// @param out `[numIndices, hiddenSize]` float32
   void gatherRows(
       CudaStream stream, long rows, int numRows, long indices, long out, int numIndices) {
-    gatherRows.rows(0, rows).ints(1, indices).rows(2, out).set(4, numRows);
+    gatherRows.rows(0, rows).elements(1, indices).rows(2, out).set(4, numRows);
     gatherRows.launch(stream, numIndices);
   }
 
@@ -231,13 +233,13 @@ final class CudaKernels {
 
   /// `qkv += bias`, for checkpoints whose attention has biases.
   ///
-  /// @param qkv `[numTokens, queryWidth + 2 * keyValueWidth]` T, updated
-  /// @param bias one row of it, float32
+  /// @param qkv `[numTokens, queryWidth + 2 * keyValueWidth]` float32, updated
+  /// @param bias one row of it
   void addQkvBias(CudaStream stream, long qkv, long bias, int numTokens) {
     addBias(addQkvBias, stream, qkv, bias, numTokens);
   }
 
-  /// The same for `[numTokens, 2 * intermediateSize]`, gates before ups.
+  /// The same for `[numTokens, 2 * intermediateSize]` T, gates before ups.
   void addGateUpBias(CudaStream stream, long gateUp, long bias, int numTokens) {
     addBias(addGateUpBias, stream, gateUp, bias, numTokens);
   }
@@ -254,27 +256,30 @@ final class CudaKernels {
     kernel.launch(stream, numTokens);
   }
 
-  /// Turns queries in place, and stores turned keys and values in the paged cache.
+  /// Turns queries, and stores turned keys and values in the paged cache.
   ///
-  /// A token's row is its query heads, key heads and value heads one after the other; key and value
-  /// parts stay as they are. The layout of the cache is drawn in `rope_and_store_kv.cu`.
+  /// A token's row is its query heads, key heads and value heads one after the other. The layout of
+  /// the cache is drawn in `rope_and_store_kv.cu`.
   ///
-  /// @param qkv `[numTokens, queryWidth + 2 * keyValueWidth]` T, updated
+  /// @param qkv `[numTokens, queryWidth + 2 * keyValueWidth]` float32
+  /// @param queries receives `[numTokens, queryWidth]` T
   void ropeAndStoreKv(
       CudaStream stream,
       long qkv,
       TokenPlaces places,
       RotaryAddresses rotary,
+      long queries,
       KvPools pools,
       int numTokens) {
     ropeAndStoreKv
         .rows(0, qkv)
-        .ints(1, places.positions())
-        .ints(2, places.slotMapping())
+        .elements(1, places.positions())
+        .elements(2, places.slotMapping())
         .rows(3, rotary.cos())
         .rows(4, rotary.sin())
-        .rows(5, pools.keys())
-        .rows(6, pools.values());
+        .rows(5, queries)
+        .rows(6, pools.keys())
+        .rows(7, pools.values());
     ropeAndStoreKv.launch(stream, numTokens);
   }
 
@@ -297,7 +302,7 @@ final class CudaKernels {
   void argmax(CudaStream stream, long logits, long workspace, long ids, int numRows) {
     argmaxPartials.rows(0, logits).rows(1, workspace);
     argmaxPartials.launch(stream, numRows);
-    argmaxCombine.rows(0, workspace).ints(1, ids);
+    argmaxCombine.rows(0, workspace).elements(1, ids);
     argmaxCombine.launch(stream, numRows);
   }
 

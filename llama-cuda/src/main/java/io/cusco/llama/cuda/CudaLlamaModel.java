@@ -1,5 +1,6 @@
 package io.cusco.llama.cuda;
 
+import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.config.LlamaConfig;
@@ -28,7 +29,8 @@ import java.util.Objects;
 /// at an address that is fixed at load. Nothing in it allocates or waits, so a decode step is
 /// recorded once and replayed as a graph ([DecodeGraphs]).
 ///
-/// Matrices and activations are of one type T; the residual stream, sums and logits are float32.
+/// Activations are of one type T; the residual stream, queries, keys and values before they are
+/// turned, sums and logits are float32.
 ///
 /// Source: Hugging Face `modeling_llama.py`; stage names as in [Stage].
 final class CudaLlamaModel implements LlamaModel {
@@ -82,8 +84,17 @@ final class CudaLlamaModel implements LlamaModel {
       DeviceBuffer workspace =
           owned.own(DeviceBuffer.allocate(context, "cuBLAS workspace", WORKSPACE_BYTES));
       Cublas cublas = owned.own(Cublas.create(stream, workspace));
-      weights = loadWeights(modules, checkpointWeights, type);
-      products = new Products(stream, cublas, new GemvKernels(modules, type), type);
+      weights = loadWeights(modules, checkpointWeights, options.progress());
+      products =
+          owned.own(
+              new Products(
+                  context,
+                  stream,
+                  cublas,
+                  modules,
+                  type,
+                  weights.linears(),
+                  Products.WIDENED_BYTES));
       act = owned.own(new CudaActivations(context, config, limits, type));
       int stride = Math.ceilDiv(options.maxContextLength(), options.kvBlockSize());
       arrays = owned.own(new StepArrays(context, limits, stride));
@@ -115,15 +126,17 @@ final class CudaLlamaModel implements LlamaModel {
   }
 
   private CudaWeights loadWeights(
-      KernelModules modules, LlamaWeights checkpointWeights, ActivationType type) {
+      KernelModules modules, LlamaWeights checkpointWeights, LoadProgress progress) {
+    boolean keepsWidened = CudaWeights.hasRoomToWiden(checkpointWeights, type, context.freeBytes());
     try (WeightUploader uploader =
         new WeightUploader(
             context,
             stream,
             type,
             new DequantizeKernels(modules, type),
-            CudaWeights.largestTensorBytes(checkpointWeights, type))) {
-      return owned.own(new CudaWeights(context, checkpointWeights, type, uploader));
+            checkpointWeights,
+            progress)) {
+      return owned.own(new CudaWeights(context, checkpointWeights, type, uploader, keepsWidened));
     }
   }
 
@@ -181,6 +194,7 @@ final class CudaLlamaModel implements LlamaModel {
     long hidden = act.hidden.address();
     long normed = act.normed.address();
     long qkv = act.qkv.address();
+    long queries = act.queries.address();
     long attended = act.attended.address();
     long gateUp = act.gateUp.address();
     long activated = act.activated.address();
@@ -192,14 +206,14 @@ final class CudaLlamaModel implements LlamaModel {
 
       kernels.rmsNorm(stream, hidden, l.inputNorm(), normed, tokens);
       reader.rows(Stage.INPUT_NORM, layer, act.normed, tokens, config.hiddenSize());
-      products.project(l.qkv(), normed, qkv, tokens);
+      products.projectToFloat(l.qkv(), normed, qkv, tokens);
       if (l.qkv().bias() != 0) {
         kernels.addQkvBias(stream, qkv, l.qkv().bias(), tokens);
       }
       reader.qkv(layer, act.qkv, tokens, config);
-      kernels.ropeAndStoreKv(stream, qkv, places, rotary, cache.layer(layer), tokens);
-      reader.queries(Stage.ROPE_Q, layer, act.qkv, tokens, config);
-      attention.attend(stream, qkv, stepAddresses, cache.layer(layer), attended, attentionStep);
+      kernels.ropeAndStoreKv(stream, qkv, places, rotary, queries, cache.layer(layer), tokens);
+      reader.rows(Stage.ROPE_Q, layer, act.queries, tokens, config.queryWidth());
+      attention.attend(stream, queries, stepAddresses, cache.layer(layer), attended, attentionStep);
       reader.rows(Stage.ATTENTION, layer, act.attended, tokens, config.queryWidth());
       addTo(hidden, l.oProj(), attended);
       reader.residual(Stage.ATTENTION_RESIDUAL, layer, act.hidden, tokens, config.hiddenSize());
@@ -226,7 +240,8 @@ final class CudaLlamaModel implements LlamaModel {
     kernels.rmsNorm(
         stream, act.lastHidden.address(), weights.norm(), act.lastNormed.address(), logitRows);
     reader.rows(Stage.FINAL_NORM, -1, act.lastNormed, logitRows, config.hiddenSize());
-    products.logits(weights.lmHead(), act.lastNormed.address(), act.logits.address(), logitRows);
+    products.projectToFloat(
+        weights.lmHead(), act.lastNormed.address(), act.logits.address(), logitRows);
     reader.residual(Stage.LOGITS, -1, act.logits, logitRows, config.vocabSize());
   }
 

@@ -1,6 +1,7 @@
 package io.cusco.llama.cuda;
 
 import io.cusco.llama.checkpoint.BlockFormats;
+import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.TensorView;
 import io.cusco.llama.cuda.GemvKernels.Matrix;
@@ -14,15 +15,23 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/// The checkpoint's tensors on the device. Matrices are of the activation type, row-major; those
-/// that meet the same input are one matrix, so that one product does for all of them. Norms and
-/// biases are float32.
+/// The checkpoint's tensors on the device. Matrices are row-major, of the activation type, in
+/// blocks of the file's formats, or both; those that meet the same input are one matrix, so that
+/// one product does for all of them. Norms and biases are float32.
+///
+/// Blocks are for products of few rows, which take the time of reading the matrix. Many rows need
+/// it widened: it is kept so beside the blocks if all of that takes at most half of the memory that
+/// they leave. Otherwise [Products] widens it piece by piece each time, and the KV cache has the
+/// room.
 final class CudaWeights implements AutoCloseable {
 
-  /// A projection.
+  /// A projection: dense, in blocks, or both.
   ///
+  /// @param dense of the activation type
+  /// @param blocks in the file's formats, each the rows after the last one's; may be empty
   /// @param bias device address of `[outFeatures]` float32, or 0
-  record Linear(Matrix matrix, long bias) {}
+  record Linear(
+      int outFeatures, int inFeatures, Optional<Matrix> dense, List<Matrix> blocks, long bias) {}
 
   /// @param qkv queries, keys and values one after the other
   /// @param gateUp gates before ups
@@ -37,26 +46,39 @@ final class CudaWeights implements AutoCloseable {
   private final CudaContext context;
   private final ActivationType type;
   private final WeightUploader uploader;
+  private final boolean keepsWidened;
   private final List<DeviceBuffer> buffers = new ArrayList<>();
   private final List<Layer> layers = new ArrayList<>();
-  private final Matrix embedTokens;
+  private final long embedTokens;
   private final long norm;
   private final Linear lmHead;
 
   /// Queues the copy of all tensors; they have arrived when the uploader is closed.
+  ///
+  /// @param keepsWidened whether matrices that the file has in blocks are also kept widened
   CudaWeights(
-      CudaContext context, LlamaWeights weights, ActivationType type, WeightUploader uploader) {
+      CudaContext context,
+      LlamaWeights weights,
+      ActivationType type,
+      WeightUploader uploader,
+      boolean keepsWidened) {
     this.context = context;
     this.type = type;
     this.uploader = uploader;
+    this.keepsWidened = keepsWidened;
     try {
-      embedTokens = matrix(List.of(weights.embedTokens()));
+      // Rows of the embedding are gathered one by one, which takes a dense matrix.
+      if (isTied(weights)) {
+        lmHead = linear(List.of(weights.lmHead()), 0, true);
+        embedTokens = lmHead.dense().orElseThrow().address();
+      } else {
+        lmHead = linear(List.of(weights.lmHead()), 0, keepsWidened);
+        embedTokens = dense(List.of(weights.embedTokens()), List.of()).address();
+      }
       for (LlamaWeights.Layer layer : weights.layers()) {
         layers.add(layer(layer));
       }
-      norm = vector(List.of(Optional.of(weights.norm())), List.of(weights.norm()));
-      boolean tied = weights.lmHead().equals(weights.embedTokens());
-      lmHead = new Linear(tied ? embedTokens : matrix(List.of(weights.lmHead())), 0);
+      norm = norm(weights.norm());
     } catch (RuntimeException | Error e) {
       close();
       throw e;
@@ -65,13 +87,40 @@ final class CudaWeights implements AutoCloseable {
 
   /// What the largest tensor takes, in the file or on the device.
   static long largestTensorBytes(LlamaWeights weights, ActivationType type) {
-    return Stream.concat(
-            Stream.of(weights.embedTokens(), weights.lmHead()),
-            weights.layers().stream().flatMap(ActivationType::matrices))
+    return matrices(weights)
         .mapToLong(
             tensor -> Math.max(tensor.segment().byteSize(), tensor.numElements() * type.numBytes()))
         .max()
         .orElseThrow();
+  }
+
+  /// Bytes of the file that are copied.
+  static long fileBytes(LlamaWeights weights) {
+    return matrices(weights).mapToLong(tensor -> tensor.segment().byteSize()).sum();
+  }
+
+  /// Whether there is room to keep matrices in blocks also widened.
+  ///
+  /// @param freeBytes of device memory, before anything is loaded
+  static boolean hasRoomToWiden(LlamaWeights weights, ActivationType type, long freeBytes) {
+    long widened =
+        matrices(weights)
+            .filter(tensor -> isInBlocks(List.of(tensor)))
+            .mapToLong(tensor -> tensor.numElements() * type.numBytes())
+            .sum();
+    return widened <= (freeBytes - fileBytes(weights)) / 2;
+  }
+
+  private static Stream<TensorView> matrices(LlamaWeights weights) {
+    Stream<TensorView> ends =
+        isTied(weights)
+            ? Stream.of(weights.embedTokens())
+            : Stream.of(weights.embedTokens(), weights.lmHead());
+    return Stream.concat(ends, weights.layers().stream().flatMap(ActivationType::matrices));
+  }
+
+  private static boolean isTied(LlamaWeights weights) {
+    return weights.lmHead().equals(weights.embedTokens());
   }
 
   private Layer layer(LlamaWeights.Layer layer) {
@@ -97,20 +146,68 @@ final class CudaWeights implements AutoCloseable {
       biases.add(part.bias());
       biased |= part.bias().isPresent();
     }
-    return new Linear(matrix(weights), biased ? vector(biases, weights) : 0);
+    return linear(weights, biased ? vector(biases, weights) : 0, keepsWidened);
   }
 
-  private Matrix matrix(List<TensorView> parts) {
-    int rows = parts.stream().mapToInt(TensorView::rows).sum();
-    int columns = parts.getFirst().columns();
-    long rowBytes = (long) columns * type.numBytes();
-    DeviceBuffer buffer = allocate(parts.getFirst().name(), rows * rowBytes);
+  private Linear linear(List<TensorView> parts, long bias, boolean widened) {
+    List<Matrix> blocks = isInBlocks(parts) ? blocks(parts) : List.of();
+    Optional<Matrix> dense =
+        widened || blocks.isEmpty() ? Optional.of(dense(parts, blocks)) : Optional.empty();
+    return new Linear(rows(parts), parts.getFirst().columns(), dense, blocks, bias);
+  }
+
+  private static boolean isInBlocks(List<TensorView> parts) {
+    return parts.stream().allMatch(part -> DequantizeKernels.FORMATS.contains(part.dtype()));
+  }
+
+  private static int rows(List<TensorView> parts) {
+    return parts.stream().mapToInt(TensorView::rows).sum();
+  }
+
+  /// Neighbours of one format become one matrix.
+  private List<Matrix> blocks(List<TensorView> parts) {
+    List<Matrix> blocks = new ArrayList<>();
+    int first = 0;
+    while (first < parts.size()) {
+      DType format = parts.get(first).dtype();
+      int end = first;
+      while (end < parts.size() && parts.get(end).dtype() == format) {
+        end++;
+      }
+      blocks.add(blocksOfOneFormat(parts.subList(first, end)));
+      first = end;
+    }
+    return List.copyOf(blocks);
+  }
+
+  private Matrix blocksOfOneFormat(List<TensorView> parts) {
+    TensorView first = parts.getFirst();
+    DeviceBuffer buffer = allocate("blocks of " + first.name(), rows(parts) * first.rowBytes());
     long at = 0;
     for (TensorView part : parts) {
-      uploader.upload(part, buffer, at);
-      at += part.rows() * rowBytes;
+      uploader.uploadAsIs(part, buffer, at);
+      at += part.segment().byteSize();
     }
-    return new Matrix(type.dtype(), buffer.address(), rows, columns);
+    return new Matrix(first.dtype(), buffer.address(), rows(parts), first.columns());
+  }
+
+  /// @param blocks the same matrix, if it is on the device already
+  private Matrix dense(List<TensorView> parts, List<Matrix> blocks) {
+    int columns = parts.getFirst().columns();
+    long rowBytes = (long) columns * type.numBytes();
+    DeviceBuffer buffer = allocate(parts.getFirst().name(), rows(parts) * rowBytes);
+    long at = 0;
+    if (blocks.isEmpty()) {
+      for (TensorView part : parts) {
+        uploader.upload(part, buffer, at);
+        at += part.rows() * rowBytes;
+      }
+    }
+    for (Matrix part : blocks) {
+      uploader.widen(part, buffer.address(at, part.outFeatures() * rowBytes));
+      at += part.outFeatures() * rowBytes;
+    }
+    return new Matrix(type.dtype(), buffer.address(), rows(parts), columns);
   }
 
   /// Vectors one after the other in float32, zeros for one that is not there.
@@ -153,7 +250,7 @@ final class CudaWeights implements AutoCloseable {
 
   /// `[vocabSize, hiddenSize]`.
   long embedTokens() {
-    return embedTokens.address();
+    return embedTokens;
   }
 
   List<Layer> layers() {
@@ -166,6 +263,16 @@ final class CudaWeights implements AutoCloseable {
 
   Linear lmHead() {
     return lmHead;
+  }
+
+  /// All projections.
+  List<Linear> linears() {
+    List<Linear> linears = new ArrayList<>();
+    for (Layer layer : layers) {
+      linears.addAll(List.of(layer.qkv(), layer.oProj(), layer.gateUp(), layer.down()));
+    }
+    linears.add(lmHead);
+    return linears;
   }
 
   /// Bytes on the device.

@@ -4,6 +4,7 @@ import static io.cusco.llama.cuda.driver.ParameterType.INT;
 import static io.cusco.llama.cuda.driver.ParameterType.POINTER;
 
 import io.cusco.llama.checkpoint.DType;
+import io.cusco.llama.cuda.GemvKernels.Matrix;
 import io.cusco.llama.cuda.KernelModules.Family;
 import io.cusco.llama.cuda.driver.CudaStream;
 import java.util.EnumMap;
@@ -18,6 +19,9 @@ import java.util.Set;
 final class DequantizeKernels {
   /// The formats there are kernels for.
   static final Set<DType> FORMATS = EnumSet.of(DType.Q8_0, DType.Q4_0, DType.Q4_K, DType.Q6_K);
+
+  /// So many rows of any width take a multiple of 16 bytes in every format.
+  static final int ROW_ALIGNMENT = 8;
 
   private static final int THREADS = 256;
 
@@ -36,6 +40,26 @@ final class DequantizeKernels {
           "dequantize_%s_%s".formatted(format.name().toLowerCase(Locale.ROOT), target.suffix());
       kernels.put(
           format, modules.kernel(Family.DEQUANTIZE, name, POINTER, POINTER, INT).block(THREADS, 1));
+    }
+  }
+
+  /// Queues the widening of rows of a matrix in blocks.
+  ///
+  /// @param firstRow a multiple of [#ROW_ALIGNMENT]
+  /// @param out device address, a multiple of 16, of `[numRows, inFeatures]` of the target type
+  void widen(CudaStream stream, Matrix matrix, int firstRow, int numRows, long out) {
+    long rowBytes = matrix.format().numBytes(matrix.inFeatures());
+    // Values are counted in ints by the kernels.
+    int rowsAtOnce =
+        Math.max(ROW_ALIGNMENT, (1 << 30) / matrix.inFeatures() / ROW_ALIGNMENT * ROW_ALIGNMENT);
+    for (int row = 0; row < numRows; row += rowsAtOnce) {
+      long values = (long) Math.min(rowsAtOnce, numRows - row) * matrix.inFeatures();
+      dequantize(
+          stream,
+          matrix.format(),
+          matrix.address() + (firstRow + row) * rowBytes,
+          out + (long) row * matrix.inFeatures() * target.numBytes(),
+          values);
     }
   }
 

@@ -83,6 +83,7 @@ final class GemvKernels {
                   INT,
                   INT,
                   INT,
+                  INT,
                   INT)
               .block(THREADS, 1);
     }
@@ -97,10 +98,12 @@ final class GemvKernels {
   /// Queues `out = x * w^T`.
   ///
   /// @param x device address of `[numRows, inFeatures]` of the activation type, a multiple of 16
-  /// @param out device address of `[numRows, outFeatures]`, a multiple of 16; not part of `x`
+  /// @param out device address of `[numRows, outFeatures]`; not part of `x`
+  /// @param outStride elements from one row of `out` to the next, at least outFeatures
   /// @throws IllegalArgumentException for more than [#MAX_ROWS] rows, a format that there is no
   ///   kernel for, or rows that are no whole number of blocks
-  void multiply(CudaStream stream, Matrix w, long x, int numRows, long out, Store store) {
+  void multiply(
+      CudaStream stream, Matrix w, long x, int numRows, long out, int outStride, Store store) {
     if (numRows < 0 || numRows > MAX_ROWS) {
       throw new IllegalArgumentException(
           "a matrix-vector product takes up to %d rows, got %d".formatted(MAX_ROWS, numRows));
@@ -119,11 +122,12 @@ final class GemvKernels {
     kernel
         .rows(0, x)
         .rows(1, w.address())
-        .rows(2, out)
+        .elements(2, out)
         .set(3, numRows)
         .set(4, w.outFeatures())
         .set(5, w.inFeatures())
-        .set(6, store.code);
+        .set(6, outStride)
+        .set(7, store.code);
     kernel.launch(stream, Math.ceilDiv(w.outFeatures(), COLUMNS));
   }
 }

@@ -60,8 +60,8 @@ final class KernelLaunch {
     return this;
   }
 
-  /// The address of an array of ints, or of structures of ints, longs and doubles.
-  KernelLaunch ints(int index, long address) {
+  /// The address of anything whose elements are read and written one at a time.
+  KernelLaunch elements(int index, long address) {
     parameters.setPointer(index, address);
     return this;
   }

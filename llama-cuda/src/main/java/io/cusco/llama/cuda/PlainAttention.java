@@ -28,9 +28,9 @@ final class PlainAttention implements AttentionKernels {
 
   @Override
   public void attend(
-      CudaStream stream, long qkv, StepAddresses arrays, KvPools pools, long out, Step step) {
+      CudaStream stream, long queries, StepAddresses arrays, KvPools pools, long out, Step step) {
     attention
-        .operands(qkv, arrays, pools, out, step.numSequences())
+        .operands(queries, arrays, pools, out, step.numSequences())
         .launch(stream, step.numTokens(), numHeads, 1);
   }
 

@@ -4,24 +4,62 @@ import io.cusco.llama.cuda.CudaWeights.Linear;
 import io.cusco.llama.cuda.GemvKernels.Matrix;
 import io.cusco.llama.cuda.GemvKernels.Store;
 import io.cusco.llama.cuda.driver.Cublas;
+import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaStream;
+import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.cuda.driver.ElementType;
 import io.cusco.llama.cuda.driver.Gemm;
+import java.util.List;
 
 /// The linear layers on one stream: few rows by kernels of ours, for which the time is that of
 /// reading the matrix once, more by cuBLAS. Sums are float32. Operands are device addresses of
 /// row-major arrays of the activation type T where nothing else is said.
-final class Products {
+///
+/// Which way a product goes depends on the number of its rows alone.
+final class Products implements AutoCloseable {
+  /// Passes over a matrix that is kept in blocks only, before widening it pays. In bytes moved,
+  /// Q8_0 breaks even at 5 passes and Q4_0 at 8, but passes of eight rows are bound by arithmetic
+  /// too; not measured.
+  private static final int MAX_PASSES = 3;
+
+  /// What a matrix in blocks is widened to at a time: rows enough for an efficient product, and few
+  /// enough to be in a large GPU's cache still when it reads them.
+  static final long WIDENED_BYTES = 32L << 20;
+
   private final CudaStream stream;
   private final Cublas cublas;
   private final GemvKernels gemv;
-  private final ElementType type;
+  private final DequantizeKernels dequantize;
+  private final ActivationType type;
+  private final DeviceBuffer widened;
 
-  Products(CudaStream stream, Cublas cublas, GemvKernels gemv, ActivationType type) {
+  /// @param weights all that will be multiplied with
+  /// @param widenedBytes see [#WIDENED_BYTES]; eight rows are widened if they are more
+  Products(
+      CudaContext context,
+      CudaStream stream,
+      Cublas cublas,
+      KernelModules modules,
+      ActivationType type,
+      List<Linear> weights,
+      long widenedBytes) {
     this.stream = stream;
     this.cublas = cublas;
-    this.gemv = gemv;
-    this.type = type.elementType();
+    this.type = type;
+    gemv = new GemvKernels(modules, type);
+    dequantize = new DequantizeKernels(modules, type);
+    long bytes =
+        weights.stream()
+            .filter(linear -> linear.dense().isEmpty())
+            .mapToLong(linear -> pieceBytes(linear, widenedBytes))
+            .max()
+            .orElse(0);
+    widened = bytes == 0 ? null : DeviceBuffer.allocate(context, "widened weights", bytes);
+  }
+
+  private long pieceBytes(Linear linear, long wanted) {
+    long rowBytes = (long) linear.inFeatures() * type.numBytes();
+    return Math.max(wanted, DequantizeKernels.ROW_ALIGNMENT * rowBytes);
   }
 
   /// `to = from * W^T`.
@@ -29,7 +67,7 @@ final class Products {
   /// @param from `[rows, inFeatures]`
   /// @param to `[rows, outFeatures]`
   void project(Linear linear, long from, long to, int rows) {
-    run(linear.matrix(), from, to, rows, Store.ROUNDED);
+    run(linear, from, to, rows, Store.ROUNDED);
   }
 
   /// `residual += from * W^T`.
@@ -37,24 +75,93 @@ final class Products {
   /// @param residual `[rows, outFeatures]` float32
   /// @param from `[rows, inFeatures]`
   void addTo(long residual, Linear linear, long from, int rows) {
-    run(linear.matrix(), from, residual, rows, Store.ADDED);
+    run(linear, from, residual, rows, Store.ADDED);
   }
 
-  /// `to = from * W^T`, in float32.
+  /// `to = from * W^T`, not rounded.
   ///
-  /// @param from `[rows, hiddenSize]`
-  /// @param to `[rows, vocabSize]` float32
-  void logits(Linear lmHead, long from, long to, int rows) {
-    run(lmHead.matrix(), from, to, rows, Store.FLOAT);
+  /// @param from `[rows, inFeatures]`
+  /// @param to `[rows, outFeatures]` float32
+  void projectToFloat(Linear linear, long from, long to, int rows) {
+    run(linear, from, to, rows, Store.FLOAT);
   }
 
-  private void run(Matrix matrix, long from, long to, int rows, Store store) {
-    if (rows <= GemvKernels.MAX_ROWS) {
-      gemv.multiply(stream, matrix, from, rows, to, store);
-      return;
+  private void run(Linear linear, long from, long to, int rows, Store store) {
+    int passes = linear.dense().isPresent() ? 1 : MAX_PASSES;
+    if (rows <= passes * GemvKernels.MAX_ROWS) {
+      fewRows(linear, from, to, rows, store);
+    } else if (linear.dense().isPresent()) {
+      Matrix dense = linear.dense().get();
+      manyRows(dense.address(), dense.outFeatures(), linear, from, to, rows, store);
+    } else {
+      widenAndMultiply(linear, from, to, rows, store);
     }
-    ElementType outputType = store == Store.ROUNDED ? type : ElementType.F32;
-    Gemm gemm = Gemm.linear(rows, matrix.outFeatures(), matrix.inFeatures(), type, outputType);
-    cublas.gemm(gemm, 1, from, matrix.address(), store == Store.ADDED ? 1 : 0, to);
+  }
+
+  private void fewRows(Linear linear, long from, long to, int rows, Store store) {
+    int inputs = linear.inFeatures();
+    int outputs = linear.outFeatures();
+    List<Matrix> blocks = linear.blocks();
+    for (int row = 0; row < rows; row += GemvKernels.MAX_ROWS) {
+      int count = Math.min(GemvKernels.MAX_ROWS, rows - row);
+      long x = from + (long) row * inputs * type.numBytes();
+      long out = to + (long) row * outputs * elementBytes(store);
+      if (blocks.isEmpty()) {
+        gemv.multiply(stream, linear.dense().orElseThrow(), x, count, out, outputs, store);
+      }
+      for (int i = 0; i < blocks.size(); i++) {
+        Matrix part = blocks.get(i);
+        gemv.multiply(stream, part, x, count, out, outputs, store);
+        out += (long) part.outFeatures() * elementBytes(store);
+      }
+    }
+  }
+
+  private void widenAndMultiply(Linear linear, long from, long to, int rows, Store store) {
+    long fitting = widened.numBytes() / ((long) linear.inFeatures() * type.numBytes());
+    int atOnce = (int) Math.min(fitting, Integer.MAX_VALUE);
+    atOnce -= atOnce % DequantizeKernels.ROW_ALIGNMENT;
+    long out = to;
+    for (int i = 0; i < linear.blocks().size(); i++) {
+      Matrix part = linear.blocks().get(i);
+      for (int first = 0; first < part.outFeatures(); first += atOnce) {
+        int count = Math.min(atOnce, part.outFeatures() - first);
+        dequantize.widen(stream, part, first, count, widened.address());
+        manyRows(widened.address(), count, linear, from, out, rows, store);
+        out += (long) count * elementBytes(store);
+      }
+    }
+  }
+
+  /// The product with `outFeatures` rows of a matrix, whose results lie in rows of the whole one's.
+  private void manyRows(
+      long weights, int outFeatures, Linear whole, long from, long to, int rows, Store store) {
+    int inputs = whole.inFeatures();
+    ElementType out = store == Store.ROUNDED ? type.elementType() : ElementType.F32;
+    Gemm gemm =
+        new Gemm(
+            false,
+            true,
+            rows,
+            outFeatures,
+            inputs,
+            type.elementType(),
+            out,
+            inputs,
+            inputs,
+            whole.outFeatures(),
+            false);
+    cublas.gemm(gemm, 1, from, weights, store == Store.ADDED ? 1 : 0, to);
+  }
+
+  private int elementBytes(Store store) {
+    return store == Store.ROUNDED ? type.numBytes() : Float.BYTES;
+  }
+
+  @Override
+  public void close() {
+    if (widened != null) {
+      widened.close();
+    }
   }
 }

@@ -129,15 +129,15 @@ final class SamplingKernels implements AutoCloseable {
     up.copyFrom(upHost.segment().asSlice(0, numBytes), 0, stream);
     sample
         .rows(0, logits)
-        .ints(2, up.address() + (long) step.size() * DrawBlock.DRAW_BYTES)
-        .ints(3, undo.address())
-        .ints(5, down.address() + reportsAt);
+        .elements(2, up.address() + (long) step.size() * DrawBlock.DRAW_BYTES)
+        .elements(3, undo.address())
+        .elements(5, down.address() + reportsAt);
     int first = 0;
     while (first < step.size()) {
       int end = endOfLaunch(step, first);
       sample
-          .ints(1, up.address() + (long) first * DrawBlock.DRAW_BYTES)
-          .ints(4, down.address() + (long) first * Integer.BYTES);
+          .elements(1, up.address() + (long) first * DrawBlock.DRAW_BYTES)
+          .elements(4, down.address() + (long) first * Integer.BYTES);
       sample.launch(stream, end - first);
       first = end;
     }

@@ -41,7 +41,7 @@ final class StageReader {
     }
   }
 
-  /// The three parts of the fused projection.
+  /// The three parts of the fused projection, float32.
   void qkv(int layer, DeviceBuffer qkv, int rows, LlamaConfig config) {
     if (probe == null) {
       return;
@@ -49,22 +49,11 @@ final class StageReader {
     int queries = config.queryWidth();
     int keys = config.keyValueWidth();
     int width = queries + 2 * keys;
-    float[] values = read(type, qkv, rows * width);
+    float[] values = read(ActivationType.F32, qkv, rows * width);
     probe.observe(Stage.Q_PROJ, layer, columns(values, rows, width, 0, queries), rows, queries);
     probe.observe(Stage.K_PROJ, layer, columns(values, rows, width, queries, keys), rows, keys);
     probe.observe(
         Stage.V_PROJ, layer, columns(values, rows, width, queries + keys, keys), rows, keys);
-  }
-
-  /// The first part of the fused projection.
-  void queries(Stage stage, int layer, DeviceBuffer qkv, int rows, LlamaConfig config) {
-    if (probe == null) {
-      return;
-    }
-    int queries = config.queryWidth();
-    int width = queries + 2 * config.keyValueWidth();
-    float[] values = read(type, qkv, rows * width);
-    probe.observe(stage, layer, columns(values, rows, width, 0, queries), rows, queries);
   }
 
   private static float[] columns(float[] values, int rows, int width, int first, int count) {

@@ -107,17 +107,17 @@ final class TiledAttention implements AttentionKernels {
 
   @Override
   public void attend(
-      CudaStream stream, long qkv, StepAddresses arrays, KvPools pools, long out, Step step) {
+      CudaStream stream, long queries, StepAddresses arrays, KvPools pools, long out, Step step) {
     int numSequences = step.numSequences();
     if (step.maxContext() > 0) {
       int numSplits = Math.min(numSplits(step.maxContext()), maxSplits);
       decode
-          .operands(qkv, arrays, pools, out, numSequences)
+          .operands(queries, arrays, pools, out, numSequences)
           .launch(stream, numSplits, decodeRows, numSequences);
       if (numSplits > 1) {
         merge
-            .ints(2, arrays.queryStarts())
-            .ints(3, arrays.contextLengths())
+            .elements(2, arrays.queryStarts())
+            .elements(3, arrays.contextLengths())
             .rows(4, out)
             .set(5, numSplits);
         merge.launch(stream, numHeads, numSequences, 1);
@@ -125,7 +125,9 @@ final class TiledAttention implements AttentionKernels {
     }
     if (step.prefills()) {
       int tiles = step.numTokens() / PREFILL_QUERIES + numSequences;
-      prefill.operands(qkv, arrays, pools, out, numSequences).launch(stream, numHeads, tiles, 1);
+      prefill
+          .operands(queries, arrays, pools, out, numSequences)
+          .launch(stream, numHeads, tiles, 1);
     }
   }
 

@@ -1,8 +1,11 @@
 package io.cusco.llama.cuda;
 
+import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.checkpoint.BlockFormats;
 import io.cusco.llama.checkpoint.BlockQuantizer;
+import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.TensorView;
+import io.cusco.llama.cuda.GemvKernels.Matrix;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaEvent;
 import io.cusco.llama.cuda.driver.CudaStream;
@@ -30,17 +33,23 @@ final class WeightUploader implements AutoCloseable {
   private final CudaEvent[] copied = new CudaEvent[RING];
   private int next;
   private final long pieceBytes;
+  private final LoadProgress progress;
+  private final long totalBytes;
+  private long loadedBytes;
   private DeviceBuffer blocks;
 
   /// @param dequantize kernels that widen to `type`
-  /// @param largestBytes what the largest tensor takes, in the file or on the device
+  /// @param weights all that will come
   WeightUploader(
       CudaContext context,
       CudaStream stream,
       ActivationType type,
       DequantizeKernels dequantize,
-      long largestBytes) {
-    pieceBytes = Math.min(largestBytes, MAX_PIECE_BYTES);
+      LlamaWeights weights,
+      LoadProgress progress) {
+    pieceBytes = Math.min(CudaWeights.largestTensorBytes(weights, type), MAX_PIECE_BYTES);
+    totalBytes = CudaWeights.fileBytes(weights);
+    this.progress = progress;
     this.context = context;
     this.stream = stream;
     this.type = type;
@@ -61,7 +70,7 @@ final class WeightUploader implements AutoCloseable {
     if (DequantizeKernels.FORMATS.contains(tensor.dtype())) {
       uploadBlocks(tensor, target, offset);
     } else if (tensor.dtype() == type.dtype()) {
-      copyRows(tensor, target, offset, tensor.rowBytes(), this::copyRow);
+      uploadAsIs(tensor, target, offset);
     } else {
       long rowBytes = (long) tensor.columns() * type.numBytes();
       copyRows(tensor, target, offset, rowBytes, this::convertRow);
@@ -77,19 +86,22 @@ final class WeightUploader implements AutoCloseable {
       }
       blocks = DeviceBuffer.allocate(context, "blocks of " + tensor.name(), numBytes);
     }
-    copyRows(tensor, blocks, 0, tensor.rowBytes(), this::copyRow);
-    // Values are counted in ints by the kernels.
-    int rowsAtOnce = Math.max(1, (1 << 30) / tensor.columns());
-    for (int row = 0; row < tensor.rows(); row += rowsAtOnce) {
-      long values = (long) Math.min(rowsAtOnce, tensor.rows() - row) * tensor.columns();
-      long out = (long) row * tensor.columns() * type.numBytes();
-      dequantize.dequantize(
-          stream,
-          tensor.dtype(),
-          blocks.address() + row * tensor.rowBytes(),
-          target.address(offset + out, values * type.numBytes()),
-          values);
-    }
+    uploadAsIs(tensor, blocks, 0);
+    widen(
+        new Matrix(tensor.dtype(), blocks.address(), tensor.rows(), tensor.columns()),
+        target.address(offset, tensor.numElements() * type.numBytes()));
+  }
+
+  /// Queues the copy of a tensor's bytes to `offset` of `target`.
+  void uploadAsIs(TensorView tensor, DeviceBuffer target, long offset) {
+    copyRows(tensor, target, offset, tensor.rowBytes(), this::copyRow);
+  }
+
+  /// Queues the widening of a matrix that is on the device to the activation type.
+  ///
+  /// @param out device address of `[outFeatures, inFeatures]`
+  void widen(Matrix matrix, long out) {
+    dequantize.widen(stream, matrix, 0, matrix.outFeatures(), out);
   }
 
   private interface RowCopy {
@@ -115,6 +127,8 @@ final class WeightUploader implements AutoCloseable {
       target.copyFrom(piece.asSlice(0, rows * rowBytes), offset + start * rowBytes, stream);
       stream.record(copied[next]);
       next = (next + 1) % RING;
+      loadedBytes += rows * tensor.rowBytes();
+      progress.loaded(loadedBytes, totalBytes);
     }
   }
 

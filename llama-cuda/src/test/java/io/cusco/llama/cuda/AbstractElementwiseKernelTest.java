@@ -170,15 +170,16 @@ abstract class AbstractElementwiseKernelTest extends AbstractKernelTest {
     CudaKernels kernels = kernels(type, KernelDevice.config(1, 2500, 6, 2, 4, 1));
     int qkvWidth = (6 + 2 * 2) * 4;
     for (int width : new int[] {qkvWidth, 2 * 2500}) {
-      float[] bias = randomValues(type, width);
-      DeviceBuffer zeros = device.upload(type, new float[2 * width]);
+      ActivationType stored = width == qkvWidth ? ActivationType.F32 : type;
+      float[] bias = randomValues(stored, width);
+      DeviceBuffer zeros = device.upload(stored, new float[2 * width]);
       long address = device.upload(ActivationType.F32, bias).address();
       if (width == qkvWidth) {
         kernels.addQkvBias(device.stream(), zeros.address(), address, 2);
       } else {
         kernels.addGateUpBias(device.stream(), zeros.address(), address, 2);
       }
-      float[] actual = device.download(type, zeros);
+      float[] actual = device.download(stored, zeros);
       assertThat(Arrays.copyOf(actual, width)).isEqualTo(bias);
       assertThat(Arrays.copyOfRange(actual, width, 2 * width)).isEqualTo(bias);
     }

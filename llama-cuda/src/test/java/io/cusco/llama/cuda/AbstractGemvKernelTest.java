@@ -87,7 +87,7 @@ abstract class AbstractGemvKernelTest extends AbstractKernelTest {
     Matrix matrix = new Matrix(DType.F32, device.output(64).address(), 4, 4);
     DeviceBuffer out = device.upload(new int[] {42});
     kernels.multiply(
-        device.stream(), matrix, device.output(16).address(), 0, out.address(), Store.ROUNDED);
+        device.stream(), matrix, device.output(16).address(), 0, out.address(), 4, Store.ROUNDED);
     assertThat(device.downloadInts(out)).containsExactly(42);
   }
 
@@ -99,17 +99,17 @@ abstract class AbstractGemvKernelTest extends AbstractKernelTest {
     Matrix blocks = new Matrix(DType.Q2_K, address, 8, 256);
     assertThat(kernels.formats()).contains(DType.F16, DType.Q8_0).doesNotContain(DType.BF16);
     assertThatThrownBy(
-            () -> kernels.multiply(device.stream(), half, address, 9, address, Store.ROUNDED))
+            () -> kernels.multiply(device.stream(), half, address, 9, address, 8, Store.ROUNDED))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("9");
     assertThatThrownBy(
-            () -> kernels.multiply(device.stream(), blocks, address, 1, address, Store.ROUNDED))
+            () -> kernels.multiply(device.stream(), blocks, address, 1, address, 8, Store.ROUNDED))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("Q2_K");
     GemvKernels floats = new GemvKernels(device.modules(), ActivationType.F32);
     Matrix broken = new Matrix(DType.Q8_0, address, 8, 33);
     assertThatThrownBy(
-            () -> floats.multiply(device.stream(), broken, address, 1, address, Store.ROUNDED))
+            () -> floats.multiply(device.stream(), broken, address, 1, address, 8, Store.ROUNDED))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("33");
   }
@@ -168,7 +168,7 @@ abstract class AbstractGemvKernelTest extends AbstractKernelTest {
       Matrix matrix = new Matrix(format, device.upload(bytes).address(), outFeatures, inFeatures);
       long rows = device.upload(type, Arrays.copyOf(x, numRows * inFeatures)).address();
       new GemvKernels(device.modules(), type)
-          .multiply(device.stream(), matrix, rows, numRows, out.address(), store);
+          .multiply(device.stream(), matrix, rows, numRows, out.address(), outFeatures, store);
       return device.download(stored, out);
     }
 

@@ -40,7 +40,7 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
 
   @ParameterizedTest
   @MethodSource("typesAndLayouts")
-  void queriesTurnInPlaceAndKeysAndValuesReachTheirSlots(ActivationType type, RotaryLayout layout) {
+  void queriesTurnAndKeysAndValuesReachTheirSlots(ActivationType type, RotaryLayout layout) {
     for (int[] shape : SHAPES) {
       check(type, layout, shape[0], shape[1], shape[2], new RopeScaling.None());
       device.free();
@@ -89,9 +89,9 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
       positions[i] = i == 0 ? 0 : random.nextInt(MAX_POSITIONS);
     }
     int width = (heads + 2 * kvHeads) * headDim;
-    float[] qkv = randomValues(type, tokens * width);
+    float[] qkv = randomValues(ActivationType.F32, tokens * width);
     int poolElements = NUM_BLOCKS * kvHeads * BLOCK_SIZE * headDim;
-    DeviceBuffer rows = device.upload(type, qkv);
+    DeviceBuffer queries = device.output(type, (long) tokens * heads * headDim);
     DeviceBuffer keys = untouched(type, poolElements);
     DeviceBuffer values = untouched(type, poolElements);
     try (Arena arena = Arena.ofConfined()) {
@@ -100,10 +100,11 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
               device.modules(), type, config, layout, new KvCacheSpec(BLOCK_SIZE, NUM_BLOCKS))
           .ropeAndStoreKv(
               device.stream(),
-              rows.address(),
+              device.upload(ActivationType.F32, qkv).address(),
               new TokenPlaces(device.upload(positions).address(), device.upload(slots).address()),
               new RotaryAddresses(
                   device.upload(table.cos()).address(), device.upload(table.sin()).address()),
+              queries.address(),
               new KvPools(keys.address(), values.address()),
               tokens);
       Expected expected = new Expected(type, config, layout, table);
@@ -111,12 +112,15 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
       // One rounding per product, one of the sum; where the sum cancels the error is relative to
       // its terms, of which the largest is bounded by the largest input.
       double absolute = 100 * (0x1p-24 + (type == ActivationType.F32 ? 0 : 0x1p-24));
-      assertClose("qkv", expected.qkv, device.download(type, rows), tolerance(type, 3), absolute);
-      assertThat(device.download(type, rows))
-          .as("qkv, to the bit")
+      float[] turned = device.download(type, queries);
+      assertClose("queries", expected.queries, turned, tolerance(type, 3), absolute);
+      assertThat(turned)
+          .as("queries, to the bit")
           .isEqualTo(KernelDevice.rounded(type, expected.fused));
       assertClose("keys", expected.keys, device.download(type, keys), tolerance(type, 3), absolute);
-      assertThat(device.download(type, values)).as("values").isEqualTo(expected.values);
+      assertThat(device.download(type, values))
+          .as("values")
+          .isEqualTo(KernelDevice.rounded(type, expected.values));
     }
   }
 
@@ -146,7 +150,7 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
     private final RotaryTable table;
     private final double[] keys;
     private final float[] values;
-    private double[] qkv;
+    private double[] queries;
 
     /// The same in the kernel's own arithmetic, which is IEEE's and the same everywhere.
     private float[] fused;
@@ -164,19 +168,17 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
     }
 
     void add(float[] input, int[] positions, int[] slots) {
-      qkv = new double[input.length];
-      fused = input.clone();
-      for (int i = 0; i < input.length; i++) {
-        qkv[i] = input[i];
-      }
       int headDim = config.headDim();
       int heads = config.numAttentionHeads();
       int kvHeads = config.numKeyValueHeads();
+      queries = new double[positions.length * heads * headDim];
+      fused = new float[queries.length];
       for (int token = 0; token < positions.length; token++) {
         int row = token * (heads + 2 * kvHeads) * headDim;
         for (int head = 0; head < heads; head++) {
-          turn(input, row + head * headDim, positions[token], qkv, row + head * headDim);
-          turnFused(row + head * headDim, positions[token]);
+          int place = (token * heads + head) * headDim;
+          turn(input, row + head * headDim, positions[token], queries, place);
+          turnFused(input, row + head * headDim, positions[token], place);
         }
         for (int head = 0; head < kvHeads && slots[token] >= 0; head++) {
           int block = slots[token] / BLOCK_SIZE;
@@ -199,14 +201,14 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
       }
     }
 
-    private void turnFused(int at, int position) {
+    private void turnFused(float[] from, int at, int position, int place) {
       for (int pair = 0; pair < config.headDim() / 2; pair++) {
         float cos = entry(table.cos(), position, pair);
         float sin = entry(table.sin(), position, pair);
-        float a = fused[at + first(pair)];
-        float b = fused[at + second(pair)];
-        fused[at + first(pair)] = Math.fma(a, cos, -(b * sin));
-        fused[at + second(pair)] = Math.fma(b, cos, a * sin);
+        float a = from[at + first(pair)];
+        float b = from[at + second(pair)];
+        fused[place + first(pair)] = Math.fma(a, cos, -(b * sin));
+        fused[place + second(pair)] = Math.fma(b, cos, a * sin);
       }
     }
 

@@ -29,9 +29,10 @@ final class AttentionBatch {
   private final int blockSize;
   private final List<Sequence> sequences;
 
-  /// One sequence: keys and values are `[numKeyValueHeads][contextLength][headDim]`, queries are
-  /// rows of the fused projection whose key and value parts belong to nobody.
-  record Sequence(int numTokens, int contextLength, float[] qkv, float[] keys, float[] values) {}
+  /// One sequence: keys and values are `[numKeyValueHeads][contextLength][headDim]`, queries
+  /// `[numTokens][numHeads][headDim]`.
+  record Sequence(
+      int numTokens, int contextLength, float[] queries, float[] keys, float[] values) {}
 
   private AttentionBatch(
       ActivationType type, LlamaConfig config, int blockSize, List<Sequence> sequences) {
@@ -49,7 +50,7 @@ final class AttentionBatch {
       int blockSize,
       int[]... lengths) {
     int keyElements = config.numKeyValueHeads() * config.headDim();
-    int width = config.queryWidth() + 2 * keyElements;
+    int width = config.queryWidth();
     return new AttentionBatch(
         type,
         config,
@@ -115,7 +116,7 @@ final class AttentionBatch {
       Uploaded uploaded = upload(device, random, cache);
       kernels.attend(
           device.stream(),
-          uploaded.qkv(),
+          uploaded.queries(),
           uploaded.arrays(),
           uploaded.pools(),
           out.address(),
@@ -143,7 +144,7 @@ final class AttentionBatch {
                 () ->
                     kernels.attend(
                         device.stream(),
-                        uploaded.qkv(),
+                        uploaded.queries(),
                         uploaded.arrays(),
                         uploaded.pools(),
                         out.address(),
@@ -169,7 +170,7 @@ final class AttentionBatch {
           new Sequence(
               1,
               contextLengths[i],
-              sequence.qkv(),
+              sequence.queries(),
               cut(sequence.keys(), sequence.contextLength(), contextLengths[i]),
               cut(sequence.values(), sequence.contextLength(), contextLengths[i])));
     }
@@ -186,7 +187,7 @@ final class AttentionBatch {
   }
 
   private record Uploaded(
-      long qkv, DeviceBuffer contextLengths, StepAddresses arrays, KvPools pools) {}
+      long queries, DeviceBuffer contextLengths, StepAddresses arrays, KvPools pools) {}
 
   private int numBlocks() {
     return sequences.stream().mapToInt(s -> Math.ceilDiv(s.contextLength(), blockSize)).sum();
@@ -207,15 +208,15 @@ final class AttentionBatch {
     Arrays.fill(tables, -1);
     int[] starts = new int[sequences.size() + 1];
     int[] contexts = new int[sequences.size()];
-    float[] qkv = new float[0];
+    float[] queries = new float[0];
     int used = 0;
     for (int i = 0; i < sequences.size(); i++) {
       Sequence sequence = sequences.get(i);
       starts[i + 1] = starts[i] + sequence.numTokens();
       contexts[i] = sequence.contextLength();
-      int from = qkv.length;
-      qkv = Arrays.copyOf(qkv, from + sequence.qkv().length);
-      System.arraycopy(sequence.qkv(), 0, qkv, from, sequence.qkv().length);
+      int from = queries.length;
+      queries = Arrays.copyOf(queries, from + sequence.queries().length);
+      System.arraycopy(sequence.queries(), 0, queries, from, sequence.queries().length);
       for (int first = 0; first < sequence.contextLength(); first += blockSize) {
         int block = blocks[used++];
         tables[i * stride + first / blockSize] = block;
@@ -225,7 +226,7 @@ final class AttentionBatch {
     }
     DeviceBuffer contextLengths = device.upload(contexts);
     return new Uploaded(
-        device.upload(type, qkv).address(),
+        device.upload(type, queries).address(),
         contextLengths,
         new StepAddresses(
             device.upload(starts).address(),
@@ -287,7 +288,7 @@ final class AttentionBatch {
   private void attend(
       Sequence sequence, int token, int head, int visible, Expected all, int place) {
     int headDim = config.headDim();
-    int width = config.queryWidth() + 2 * config.numKeyValueHeads() * headDim;
+    int width = config.queryWidth();
     int query = token * width + head * headDim;
     int kvHead = head / (config.numAttentionHeads() / config.numKeyValueHeads());
     int rows = kvHead * sequence.contextLength() * headDim;
@@ -296,7 +297,7 @@ final class AttentionBatch {
     for (int key = 0; key < visible; key++) {
       double score = 0;
       for (int i = 0; i < headDim; i++) {
-        score += (double) sequence.qkv()[query + i] * sequence.keys()[rows + key * headDim + i];
+        score += (double) sequence.queries()[query + i] * sequence.keys()[rows + key * headDim + i];
       }
       weights[key] = score / Math.sqrt(headDim);
       largest = Math.max(largest, weights[key]);

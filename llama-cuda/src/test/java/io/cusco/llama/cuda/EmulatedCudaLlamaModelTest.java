@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
 import io.cusco.llama.config.LlamaConfig;
@@ -36,7 +37,8 @@ class EmulatedCudaLlamaModelTest {
   }
 
   private static ModelOptions options(Optional<StageProbe> probe) {
-    return new ModelOptions(ComputeMode.AUTO, 128, 64, 8, 8, 16, OptionalInt.of(40), probe);
+    return new ModelOptions(
+        ComputeMode.AUTO, 128, 64, 8, 8, 16, OptionalInt.of(40), probe, LoadProgress.NONE);
   }
 
   private interface Work {

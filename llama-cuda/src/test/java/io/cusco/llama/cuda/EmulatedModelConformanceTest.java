@@ -43,6 +43,7 @@ class EmulatedModelConformanceTest extends ModelConformance {
               "kquant/kquant-Q3_K.gguf",
               "llama2-70b-gqa8/hf-bf16",
               "llama32-tied/llama32-tied-F16.gguf",
+              "llama32-tied/hf-bf16",
               "mqa/hf-bf16"));
 
   @Override
