@@ -69,10 +69,15 @@ sealed interface AttentionKernels extends AutoCloseable permits TiledAttention, 
   ///   longest context; 0 if there are none
   record Step(int numTokens, int numSequences, boolean prefills, int maxContext) {
 
+    /// Nothing prefills and nothing is seen.
+    static final Step NONE = new Step(0, 0, false, 0);
+
+    /// The shape of the next step; this one if it is the same.
+    ///
     /// @param paddedSequences at least the step's; those beyond bring one token and see nothing
     /// @param graphed whether the launches are recorded for later steps: the grid then reaches the
     ///   next power of two, so that few shapes serve all
-    static Step of(StepInput input, int paddedSequences, boolean graphed) {
+    Step next(StepInput input, int paddedSequences, boolean graphed) {
       int[] starts = input.queryStarts();
       boolean prefills = false;
       int maxContext = 0;
@@ -90,7 +95,13 @@ sealed interface AttentionKernels extends AutoCloseable permits TiledAttention, 
       if (graphed) {
         maxContext = powerOfTwoFrom(maxContext);
       }
-      return new Step(input.numTokens() + padding, paddedSequences, prefills, maxContext);
+      int tokens = input.numTokens() + padding;
+      boolean same =
+          tokens == numTokens
+              && paddedSequences == numSequences
+              && prefills == this.prefills
+              && maxContext == this.maxContext;
+      return same ? this : new Step(tokens, paddedSequences, prefills, maxContext);
     }
 
     private static int powerOfTwoFrom(int value) {

@@ -3,6 +3,7 @@ package io.cusco.llama.cuda;
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.cuda.CudaKernels.KvPools;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.model.KvCacheSpec;
@@ -17,20 +18,27 @@ final class CudaKvCache implements AutoCloseable {
   /// programs, the driver's own needs and graphs.
   private static final double MEMORY_SHARE = 0.9;
 
-  private final List<DeviceBuffer> pools = new ArrayList<>();
+  private final List<DeviceBuffer> buffers = new ArrayList<>();
+  private final List<KvPools> layers = new ArrayList<>();
 
   CudaKvCache(CudaContext context, LlamaConfig config, KvCacheSpec spec, ActivationType type) {
     long poolBytes = blockBytes(config, spec.blockSize(), type) / (2L * config.numLayers());
     try {
-      for (int i = 0; i < 2 * config.numLayers(); i++) {
-        pools.add(
-            DeviceBuffer.allocate(
-                context, "KV cache of layer " + i / 2, poolBytes * spec.numBlocks()));
+      for (int i = 0; i < config.numLayers(); i++) {
+        long keys = allocate(context, "keys of layer " + i, poolBytes * spec.numBlocks());
+        long values = allocate(context, "values of layer " + i, poolBytes * spec.numBlocks());
+        layers.add(new KvPools(keys, values));
       }
     } catch (RuntimeException | Error e) {
       close();
       throw e;
     }
+  }
+
+  private long allocate(CudaContext context, String name, long numBytes) {
+    DeviceBuffer buffer = DeviceBuffer.allocate(context, name, numBytes);
+    buffers.add(buffer);
+    return buffer.address();
   }
 
   /// Room for every sequence's whole context, as far as the device's free memory goes; never less
@@ -74,17 +82,16 @@ final class CudaKvCache implements AutoCloseable {
     return elements * config.numLayers() * type.numBytes();
   }
 
-  CudaKernels.KvPools layer(int layer) {
-    return new CudaKernels.KvPools(
-        pools.get(2 * layer).address(), pools.get(2 * layer + 1).address());
+  KvPools layer(int layer) {
+    return layers.get(layer);
   }
 
   long numBytes() {
-    return pools.stream().mapToLong(DeviceBuffer::numBytes).sum();
+    return buffers.stream().mapToLong(DeviceBuffer::numBytes).sum();
   }
 
   @Override
   public void close() {
-    pools.forEach(DeviceBuffer::close);
+    buffers.forEach(DeviceBuffer::close);
   }
 }

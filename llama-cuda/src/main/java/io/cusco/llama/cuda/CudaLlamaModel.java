@@ -59,7 +59,7 @@ final class CudaLlamaModel implements LlamaModel {
   private final StageReader reader;
   private final Runnable launches = this::launch;
 
-  private AttentionKernels.Step attentionStep;
+  private AttentionKernels.Step attentionStep = AttentionKernels.Step.NONE;
   private int tokens;
   private int logitRows;
   private boolean closed;
@@ -181,9 +181,9 @@ final class CudaLlamaModel implements LlamaModel {
     arrays.upload(step, sequences, stream);
     tokens = step.numTokens() + padding;
     logitRows = step.numLogits() + padding;
-    attentionStep = AttentionKernels.Step.of(step, sequences, graphed);
+    attentionStep = attentionStep.next(step, sequences, graphed);
     if (graphed) {
-      graphs.run(new DecodeGraphs.Shape(sequences, attentionStep.maxContext()), stream, launches);
+      graphs.run(sequences, attentionStep.maxContext(), stream, launches);
     } else {
       launch();
     }

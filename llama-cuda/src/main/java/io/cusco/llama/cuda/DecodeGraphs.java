@@ -3,10 +3,6 @@ package io.cusco.llama.cuda;
 import io.cusco.llama.cuda.driver.CudaGraph;
 import io.cusco.llama.cuda.driver.CudaGraphExec;
 import io.cusco.llama.cuda.driver.CudaStream;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.Map;
-import java.util.Set;
 
 /// Recorded decode steps: one launch in place of hundreds. A graph serves every step of its shape,
 /// because all that changes from step to step lies in [StepArrays].
@@ -18,17 +14,19 @@ final class DecodeGraphs implements AutoCloseable {
   private static final int FINE_BUCKETS = 8;
   private static final int COARSE_STEP = 8;
 
+  /// Powers of two that a context may be laid out for.
+  private static final int CONTEXTS = Integer.SIZE;
+
   private final int maxSequences;
-  private final Map<Shape, CudaGraphExec> graphs = new HashMap<>();
-  private final Set<Shape> met = new HashSet<>();
+  // By sequences, then by context.
+  private final CudaGraphExec[] graphs;
+  private final boolean[] met;
 
   DecodeGraphs(int maxSequences) {
     this.maxSequences = maxSequences;
+    graphs = new CudaGraphExec[Math.multiplyExact(maxSequences + 1, CONTEXTS)];
+    met = new boolean[graphs.length];
   }
-
-  /// @param sequences rows of the step, padding included
-  /// @param context positions that attention is laid out for
-  record Shape(int sequences, int context) {}
 
   /// 1, 2, 4, 8, then every multiple of 8, at most the model's limit.
   int bucket(int sequences) {
@@ -40,24 +38,30 @@ final class DecodeGraphs implements AutoCloseable {
   }
 
   /// Runs `launches` as a graph, or itself where there is none yet.
-  void run(Shape shape, CudaStream stream, Runnable launches) {
-    CudaGraphExec graph = graphs.get(shape);
-    if (graph == null && !met.add(shape)) {
+  ///
+  /// @param sequences rows of the step, a [#bucket]
+  /// @param context positions that attention is laid out for, a power of two
+  void run(int sequences, int context, CudaStream stream, Runnable launches) {
+    int shape = sequences * CONTEXTS + Integer.numberOfTrailingZeros(context);
+    if (graphs[shape] == null && met[shape]) {
       try (CudaGraph captured = CudaGraph.capture(stream, launches)) {
-        graph = captured.instantiate();
+        graphs[shape] = captured.instantiate();
       }
-      graphs.put(shape, graph);
     }
-    if (graph == null) {
+    met[shape] = true;
+    if (graphs[shape] == null) {
       launches.run();
     } else {
-      graph.launch(stream);
+      graphs[shape].launch(stream);
     }
   }
 
   @Override
   public void close() {
-    graphs.values().forEach(CudaGraphExec::close);
-    graphs.clear();
+    for (CudaGraphExec graph : graphs) {
+      if (graph != null) {
+        graph.close();
+      }
+    }
   }
 }

@@ -4,9 +4,10 @@ import io.cusco.llama.cuda.driver.CudaFunction;
 import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.LaunchParameters;
 import io.cusco.llama.cuda.driver.LaunchShape;
+import java.util.Arrays;
 
-/// A kernel with one block of arguments and the shape of its last launch, so that launches of the
-/// same shape, a step's layers say, allocate nothing. Not thread-safe.
+/// A kernel with one block of arguments and the shapes of its last launches, so that launches of
+/// the same few shapes, a step's layers say, allocate nothing. Not thread-safe.
 final class KernelLaunch {
   /// What 16-byte accesses need of every row-major operand.
   private static final int ALIGNMENT = 16;
@@ -14,13 +15,17 @@ final class KernelLaunch {
   /// Above this a kernel has to opt in (CUDA C++ Programming Guide, "Shared Memory").
   private static final int SHARED_WITHOUT_ASKING = 48 << 10;
 
+  /// Shapes kept: a matrix-vector kernel serves the projections of a layer and the head.
+  private static final int SHAPES = 8;
+
   private final CudaFunction function;
   private final LaunchParameters parameters;
   private int blockX;
   private int blockY;
   private int gridY = 1;
   private int sharedBytes;
-  private LaunchShape shape;
+  private final LaunchShape[] shapes = new LaunchShape[SHAPES];
+  private int nextShape;
 
   KernelLaunch(CudaFunction function) {
     this.function = function;
@@ -31,6 +36,7 @@ final class KernelLaunch {
   KernelLaunch block(int x, int y) {
     blockX = x;
     blockY = y;
+    Arrays.fill(shapes, null);
     return this;
   }
 
@@ -46,6 +52,7 @@ final class KernelLaunch {
       function.setMaxDynamicSharedBytes(numBytes);
     }
     sharedBytes = numBytes;
+    Arrays.fill(shapes, null);
     return this;
   }
 
@@ -86,9 +93,18 @@ final class KernelLaunch {
     if (x == 0) {
       return;
     }
-    if (shape == null || shape.gridX() != x || shape.gridY() != y || shape.gridZ() != z) {
-      shape = new LaunchShape(x, y, z, blockX, blockY, 1, sharedBytes);
+    function.launch(stream, shape(x, y, z), parameters);
+  }
+
+  private LaunchShape shape(int x, int y, int z) {
+    for (LaunchShape known : shapes) {
+      if (known != null && known.gridX() == x && known.gridY() == y && known.gridZ() == z) {
+        return known;
+      }
     }
-    function.launch(stream, shape, parameters);
+    LaunchShape shape = new LaunchShape(x, y, z, blockX, blockY, 1, sharedBytes);
+    shapes[nextShape] = shape;
+    nextShape = (nextShape + 1) % SHAPES;
+    return shape;
   }
 }

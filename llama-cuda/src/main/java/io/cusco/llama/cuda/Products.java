@@ -26,12 +26,17 @@ final class Products implements AutoCloseable {
   /// enough to be in a large GPU's cache still when it reads them.
   static final long WIDENED_BYTES = 32L << 20;
 
+  /// Shapes kept, so that steps of equal size make none: a layer's and the head's.
+  private static final int SHAPES = 8;
+
   private final CudaStream stream;
   private final Cublas cublas;
   private final GemvKernels gemv;
   private final DequantizeKernels dequantize;
   private final ActivationType type;
   private final DeviceBuffer widened;
+  private final Gemm[] shapes = new Gemm[SHAPES];
+  private int nextShape;
 
   /// @param weights all that will be multiplied with
   /// @param widenedBytes see [#WIDENED_BYTES]; eight rows are widened if they are more
@@ -136,22 +141,29 @@ final class Products implements AutoCloseable {
   /// The product with `outFeatures` rows of a matrix, whose results lie in rows of the whole one's.
   private void manyRows(
       long weights, int outFeatures, Linear whole, long from, long to, int rows, Store store) {
-    int inputs = whole.inFeatures();
     ElementType out = store == Store.ROUNDED ? type.elementType() : ElementType.F32;
-    Gemm gemm =
-        new Gemm(
-            false,
-            true,
-            rows,
-            outFeatures,
-            inputs,
-            type.elementType(),
-            out,
-            inputs,
-            inputs,
-            whole.outFeatures(),
-            false);
+    Gemm gemm = gemm(rows, outFeatures, whole.inFeatures(), out, whole.outFeatures());
     cublas.gemm(gemm, 1, from, weights, store == Store.ADDED ? 1 : 0, to);
+  }
+
+  /// One of the last shapes, if it is the same.
+  private Gemm gemm(int rows, int outputs, int inputs, ElementType out, int outStride) {
+    for (Gemm known : shapes) {
+      if (known != null
+          && known.m() == rows
+          && known.n() == outputs
+          && known.k() == inputs
+          && known.outputType() == out
+          && known.strideC() == outStride) {
+        return known;
+      }
+    }
+    ElementType in = type.elementType();
+    Gemm gemm =
+        new Gemm(false, true, rows, outputs, inputs, in, out, inputs, inputs, outStride, false);
+    shapes[nextShape] = gemm;
+    nextShape = (nextShape + 1) % SHAPES;
+    return gemm;
   }
 
   private int elementBytes(Store store) {

@@ -126,7 +126,7 @@ final class SamplingKernels implements AutoCloseable {
     if (step.size() == 0) {
       return;
     }
-    up.copyFrom(upHost.segment().asSlice(0, numBytes), 0, stream);
+    up.copyFrom(upHost.segment(), numBytes, 0, stream);
     sample
         .rows(0, logits)
         .elements(2, up.address() + (long) step.size() * DrawBlock.DRAW_BYTES)
@@ -142,7 +142,7 @@ final class SamplingKernels implements AutoCloseable {
       first = end;
     }
     long downBytes = reportsAt + (long) numReports * LogprobReports.REPORT_BYTES;
-    down.copyTo(downHost.segment().asSlice(0, downBytes), 0, stream);
+    down.copyTo(downHost.segment(), downBytes, 0, stream);
     stream.record(done);
     pending = true;
   }

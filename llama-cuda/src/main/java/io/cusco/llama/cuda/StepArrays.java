@@ -97,7 +97,7 @@ final class StepArrays implements AutoCloseable {
     }
     putTables(target, step);
     long used = blockTablesAt + (long) sequences * stride * Integer.BYTES;
-    device.copyFrom(target.asSlice(0, used), 0, stream);
+    device.copyFrom(target, used, 0, stream);
     stream.record(copied[block]);
   }
 

@@ -124,7 +124,7 @@ final class WeightUploader implements AutoCloseable {
       IntStream.range(0, rows)
           .parallel()
           .forEach(i -> copy.copy(tensor, start + i, piece, i * rowBytes));
-      target.copyFrom(piece.asSlice(0, rows * rowBytes), offset + start * rowBytes, stream);
+      target.copyFrom(piece, rows * rowBytes, offset + start * rowBytes, stream);
       stream.record(copied[next]);
       next = (next + 1) % RING;
       loadedBytes += rows * tensor.rowBytes();

@@ -108,19 +108,29 @@ public final class DeviceBuffer implements AutoCloseable {
 
   /// Queues a copy of all of `host` to `offset`.
   public void copyFrom(MemorySegment host, long offset, CudaStream stream) {
-    checkHost(host);
-    checkTarget(offset, host.byteSize());
+    copyFrom(host, host.byteSize(), offset, stream);
+  }
+
+  /// Queues a copy of the first `length` bytes of `host` to `offset`.
+  public void copyFrom(MemorySegment host, long length, long offset, CudaStream stream) {
+    checkHost(host, length);
+    checkTarget(offset, length);
     context.check(
-        CudaDriver.cuMemcpyHtoDAsync_v2(address + offset, host, host.byteSize(), stream.handle()),
+        CudaDriver.cuMemcpyHtoDAsync_v2(address + offset, host, length, stream.handle()),
         "cuMemcpyHtoDAsync_v2");
   }
 
   /// Queues a copy of `host.byteSize()` bytes from `offset` to `host`.
   public void copyTo(MemorySegment host, long offset, CudaStream stream) {
-    checkHost(host);
-    checkTarget(offset, host.byteSize());
+    copyTo(host, host.byteSize(), offset, stream);
+  }
+
+  /// Queues a copy of `length` bytes from `offset` to the beginning of `host`.
+  public void copyTo(MemorySegment host, long length, long offset, CudaStream stream) {
+    checkHost(host, length);
+    checkTarget(offset, length);
     context.check(
-        CudaDriver.cuMemcpyDtoHAsync_v2(host, address + offset, host.byteSize(), stream.handle()),
+        CudaDriver.cuMemcpyDtoHAsync_v2(host, address + offset, length, stream.handle()),
         "cuMemcpyDtoHAsync_v2");
   }
 
@@ -173,6 +183,15 @@ public final class DeviceBuffer implements AutoCloseable {
       throw new IndexOutOfBoundsException(
           "%s: bytes %d .. %d are outside of its %d"
               .formatted(name, offset, offset + length, numBytes));
+    }
+  }
+
+  private void checkHost(MemorySegment host, long length) {
+    checkHost(host);
+    if (length > host.byteSize()) {
+      throw new IndexOutOfBoundsException(
+          "%s: a copy of %d bytes, the host memory has %d"
+              .formatted(name, length, host.byteSize()));
     }
   }
 

@@ -10,11 +10,11 @@ import java.util.List;
 import org.junit.jupiter.api.condition.OS;
 
 /// Makes small shared libraries that stand in for NVIDIA's.
-final class CCompiler {
+public final class CCompiler {
   private CCompiler() {}
 
   /// Aborts the test where there is no C compiler.
-  static Path compile(Path folder, String name, String source)
+  public static Path compile(Path folder, String name, String source)
       throws IOException, InterruptedException {
     assumeTrue(!OS.WINDOWS.isCurrentOs(), "makes libraries with a Unix C compiler");
     Path c = Files.writeString(folder.resolve(name + ".c"), source);

@@ -1,0 +1,118 @@
+package io.cusco.llama.cuda;
+
+import com.sun.management.ThreadMXBean;
+import io.cusco.llama.backend.Backend;
+import io.cusco.llama.backend.BackendOptions;
+import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.LoadProgress;
+import io.cusco.llama.backend.ModelOptions;
+import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.config.RopeScaling;
+import io.cusco.llama.cuda.driver.CudaProbe;
+import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.StepInput;
+import io.cusco.llama.sampling.SamplingParams;
+import io.cusco.llama.testkit.RandomModel;
+import io.cusco.llama.testkit.TestStep;
+import java.lang.management.ManagementFactory;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/// Runs steps of a small model against a driver that does nothing, in a JVM of its own, until the
+/// JIT compiler has settled, and prints what a step allocates on the Java heap: `recorded BYTES
+/// STEPS` and `direct BYTES STEPS`.
+final class AllocationProgram {
+  private static final int VOCABULARY = 131;
+  private static final int STEPS = 1000;
+  private static final int MAX_ROUNDS = 60;
+
+  private AllocationProgram() {}
+
+  public static void main(String[] args) {
+    LlamaConfig config =
+        new LlamaConfig(
+            64, 96, 2, 4, 2, 64, VOCABULARY, 256, 1e-5f, 1e4, new RopeScaling.None(), false);
+    ModelOptions options =
+        new ModelOptions(
+            ComputeMode.AUTO,
+            128,
+            64,
+            8,
+            8,
+            16,
+            OptionalInt.of(40),
+            Optional.empty(),
+            LoadProgress.NONE);
+    try (Backend backend = new CudaBackend(BackendOptions.DEFAULT, CudaProbe.run().devices());
+        RandomModel random = new RandomModel(config, RotaryLayout.ROTATE_HALF, 1);
+        LlamaModel model = backend.load(random.config(), random.weights(), options)) {
+      measure("recorded", model, step(1, 5));
+      measure("direct", model, step(9, 5));
+    }
+  }
+
+  /// Three sequences that bring `tokens` tokens each.
+  private static StepInput step(int tokens, int start) {
+    TestStep step = new TestStep(16, 8);
+    for (int i = 0; i < 3; i++) {
+      step.add(new int[tokens], start, new int[] {2 * i, 2 * i + 1}, 1);
+    }
+    return new FixedStep(step);
+  }
+
+  /// Rounds of steps until one allocates less than a byte a step, or the last.
+  private static void measure(String name, LlamaModel model, StepInput step) {
+    RandomDraws draws = new RandomDraws();
+    for (int i = 0; i < 3; i++) {
+      draws.add(i, SamplingParams.builder().temperature(0.9f).topK(40).topP(0.95f).build(), 0.5);
+    }
+    int[] ids = new int[3];
+    ThreadMXBean thread = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long bytes = Long.MAX_VALUE;
+    for (int round = 0; round < MAX_ROUNDS && bytes >= STEPS; round++) {
+      long before = thread.getCurrentThreadAllocatedBytes();
+      for (int i = 0; i < STEPS; i++) {
+        model.forward(step);
+        model.sample(draws, ids);
+      }
+      bytes = thread.getCurrentThreadAllocatedBytes() - before;
+      if (Boolean.getBoolean("llama.verbose")) {
+        System.err.printf("%s, round %d: %d bytes%n", name, round, bytes / STEPS);
+      }
+    }
+    System.out.println(name + " " + bytes + " " + STEPS);
+  }
+
+  /// A step whose arrays are made once, as the engine's are.
+  private record FixedStep(
+      int numTokens,
+      int numSequences,
+      int numLogits,
+      boolean isDecodeOnly,
+      int blockTableStride,
+      int[] tokenIds,
+      int[] positions,
+      int[] slotMapping,
+      int[] queryStarts,
+      int[] contextLengths,
+      int[] blockTables,
+      int[] logitTokens)
+      implements StepInput {
+    FixedStep(StepInput step) {
+      this(
+          step.numTokens(),
+          step.numSequences(),
+          step.numLogits(),
+          step.isDecodeOnly(),
+          step.blockTableStride(),
+          step.tokenIds(),
+          step.positions(),
+          step.slotMapping(),
+          step.queryStarts(),
+          step.contextLengths(),
+          step.blockTables(),
+          step.logitTokens());
+    }
+  }
+}
