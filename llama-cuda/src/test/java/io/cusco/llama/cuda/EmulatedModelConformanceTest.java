@@ -42,7 +42,6 @@ class EmulatedModelConformanceTest extends ModelConformance {
               "kquant/kquant-Q4_K_M-like.gguf",
               "kquant/kquant-Q3_K.gguf",
               "llama2-70b-gqa8/hf-bf16",
-              "llama32-tied/llama32-tied-F16.gguf",
               "llama32-tied/hf-bf16",
               "mqa/hf-bf16"));
 
