@@ -6,11 +6,15 @@ import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.BackendProvider;
 import io.cusco.llama.cuda.driver.CudaProbe;
+import java.util.Optional;
 
 /// Offers the CUDA backend to core, where driver, GPU and cuBLAS are found to work; elsewhere it
 /// answers "unavailable" with the first reason that it meets, and the automatic choice goes on to
 /// the next backend.
 public final class CudaBackendProvider implements BackendProvider {
+  // A probe makes a context and a cuBLAS handle; opening right after one needs no second.
+  private Optional<CudaProbe> working = Optional.empty();
+
   @Override
   public String name() {
     return "cuda";
@@ -22,8 +26,9 @@ public final class CudaBackendProvider implements BackendProvider {
   }
 
   @Override
-  public Availability probe() {
+  public synchronized Availability probe() {
     CudaProbe probe = CudaProbe.run();
+    working = probe.problem().isEmpty() ? Optional.of(probe) : Optional.empty();
     return probe
         .problem()
         .<Availability>map(reason -> new Availability.Unavailable(reason, probe.details()))
@@ -32,8 +37,8 @@ public final class CudaBackendProvider implements BackendProvider {
   }
 
   @Override
-  public Backend open(BackendOptions options) {
-    CudaProbe probe = CudaProbe.run();
+  public synchronized Backend open(BackendOptions options) {
+    CudaProbe probe = working.orElseGet(CudaProbe::run);
     if (probe.problem().isPresent()) {
       throw new LlamaException("CUDA backend unavailable: " + probe.problem().get());
     }
