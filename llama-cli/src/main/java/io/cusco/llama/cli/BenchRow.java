@@ -1,5 +1,6 @@
 package io.cusco.llama.cli;
 
+import io.cusco.llama.cli.json.Json;
 import java.util.Arrays;
 import java.util.Locale;
 

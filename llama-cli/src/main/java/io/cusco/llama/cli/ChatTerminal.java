@@ -2,6 +2,7 @@ package io.cusco.llama.cli;
 
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.chat.Message;
+import io.cusco.llama.cli.json.Json;
 import io.cusco.llama.engine.FinishReason;
 import io.cusco.llama.engine.Generation;
 import java.io.IOException;

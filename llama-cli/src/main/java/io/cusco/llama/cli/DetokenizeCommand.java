@@ -3,6 +3,7 @@ package io.cusco.llama.cli;
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.cli.JsonLines.Line;
+import io.cusco.llama.cli.json.Json;
 import io.cusco.llama.tokenizer.Tokenizer;
 import java.io.ByteArrayOutputStream;
 import java.util.HexFormat;

@@ -5,6 +5,7 @@ import io.cusco.llama.backend.Availability;
 import io.cusco.llama.backend.BackendProvider;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.cli.demo.DemoModel;
+import io.cusco.llama.cli.json.Json;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;

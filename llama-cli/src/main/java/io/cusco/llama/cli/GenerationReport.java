@@ -1,6 +1,7 @@
 package io.cusco.llama.cli;
 
 import io.cusco.llama.Llama;
+import io.cusco.llama.cli.json.Json;
 import io.cusco.llama.engine.Generation;
 import io.cusco.llama.engine.Generation.Timings;
 import io.cusco.llama.sampling.SamplingParams;

@@ -5,6 +5,7 @@ import io.cusco.llama.chat.ChatFormat;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.TensorView;
+import io.cusco.llama.cli.json.Json;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.config.RopeScaling;
 import io.cusco.llama.tokenizer.ByteBpeTokenizer;

@@ -1,6 +1,7 @@
 package io.cusco.llama.cli;
 
 import io.cusco.llama.LlamaException;
+import io.cusco.llama.cli.json.Json;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -63,6 +63,7 @@ public final class Main {
     commands.put("score", () -> new ScoreCommand(context));
     commands.put("inspect", () -> new InspectCommand(context));
     commands.put("bench", () -> new BenchCommand(context));
+    commands.put("batch", () -> new BatchCommand(context));
     commands.put("doctor", () -> new DoctorCommand(context));
     return commands;
   }

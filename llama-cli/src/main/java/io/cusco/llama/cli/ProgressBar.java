@@ -29,12 +29,18 @@ final class ProgressBar implements AutoCloseable {
 
   /// For work that tells how far it has come, and only then how far it has to go.
   void show(long done, long total) {
+    show(done, total, "");
+  }
+
+  /// @param detail what else there is to say, put at the end
+  void show(long done, long total, String detail) {
     this.done = done;
     this.total = total;
     long now = System.nanoTime();
     if (visible && now - lastDrawNanos >= REDRAW_NANOS) {
       lastDrawNanos = now;
-      err.print(ERASE_LINE + render(what, done, total, now - startNanos));
+      String bar = render(what, done, total, now - startNanos);
+      err.print(ERASE_LINE + bar + (detail.isEmpty() ? "" : ", " + detail));
       err.flush();
     }
   }

@@ -2,6 +2,7 @@ package io.cusco.llama.cli;
 
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.cli.JsonLines.Line;
+import io.cusco.llama.cli.json.Json;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;

@@ -2,6 +2,7 @@ package io.cusco.llama.cli;
 
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.cli.JsonLines.Line;
+import io.cusco.llama.cli.json.Json;
 import io.cusco.llama.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.util.Optional;

@@ -1,4 +1,4 @@
-package io.cusco.llama.cli;
+package io.cusco.llama.cli.json;
 
 import java.io.StringWriter;
 import java.util.List;
@@ -8,13 +8,13 @@ import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.json.JsonFactory;
 
 /// Writes JSON objects, one per line.
-final class Json {
-  static final JsonFactory FACTORY = new JsonFactory();
+public final class Json {
+  public static final JsonFactory FACTORY = new JsonFactory();
 
   private Json() {}
 
   /// The object whose members `body` writes, without a line end.
-  static String object(Consumer<JsonGenerator> body) {
+  public static String object(Consumer<JsonGenerator> body) {
     StringWriter text = new StringWriter();
     try (JsonGenerator json = FACTORY.createGenerator(ObjectWriteContext.empty(), text)) {
       json.writeStartObject();
@@ -24,16 +24,16 @@ final class Json {
     return text.toString();
   }
 
-  static void ids(JsonGenerator json, String name, int[] ids) {
+  public static void ids(JsonGenerator json, String name, int[] ids) {
     json.writeName(name);
     json.writeArray(ids, 0, ids.length);
   }
 
-  static void ids(JsonGenerator json, String name, List<Integer> ids) {
+  public static void ids(JsonGenerator json, String name, List<Integer> ids) {
     ids(json, name, ids.stream().mapToInt(Integer::intValue).toArray());
   }
 
-  static void numbers(JsonGenerator json, String name, double[] values) {
+  public static void numbers(JsonGenerator json, String name, double[] values) {
     json.writeArrayPropertyStart(name);
     for (double value : values) {
       if (Double.isFinite(value)) {
@@ -46,7 +46,7 @@ final class Json {
   }
 
   /// A number, or null where there is none: JSON has no NaN and no infinity.
-  static void number(JsonGenerator json, String name, double value) {
+  public static void number(JsonGenerator json, String name, double value) {
     if (Double.isFinite(value)) {
       json.writeNumberProperty(name, value);
     } else {
@@ -55,7 +55,7 @@ final class Json {
   }
 
   /// A number with three decimals, for figures that were measured.
-  static void rounded(JsonGenerator json, String name, double value) {
+  public static void rounded(JsonGenerator json, String name, double value) {
     number(json, name, Double.isFinite(value) ? Math.round(value * 1000) / 1000.0 : value);
   }
 }

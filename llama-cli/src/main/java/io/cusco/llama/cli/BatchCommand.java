@@ -1,0 +1,173 @@
+package io.cusco.llama.cli;
+
+import io.cusco.llama.Llama;
+import io.cusco.llama.cli.batch.BatchJob;
+import io.cusco.llama.cli.batch.BatchOptions;
+import io.cusco.llama.cli.batch.BatchSummary;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/// `llama batch`: a file of requests in, a file of results out.
+@Command(
+    name = "batch",
+    description = {
+      "Answer a file of requests, in the form of OpenAI's batches: one",
+      "{\"custom_id\",\"method\":\"POST\",\"url\",\"body\"} per line, for /v1/chat/completions and",
+      "/v1/completions. A line that cannot be answered gets an error line, and the exit code is 1."
+    },
+    sortOptions = false)
+final class BatchCommand implements Callable<Integer> {
+  private static final String STANDARD_STREAM = "-";
+
+  private final CliContext context;
+
+  @Option(
+      names = {"-i", "--input"},
+      required = true,
+      paramLabel = "FILE",
+      description = "The requests, JSON lines; - is stdin.")
+  private String input;
+
+  @Option(
+      names = {"-o", "--output"},
+      required = true,
+      paramLabel = "FILE",
+      description = "The results, JSON lines; - is stdout. An existing file needs --resume.")
+  private String output;
+
+  @Option(
+      names = "--resume",
+      description = {
+        "Go on with an output that an earlier run left, however it ended: what it answers is",
+        "skipped, by custom_id, failures too."
+      })
+  private boolean resume;
+
+  @Option(
+      names = "--order",
+      paramLabel = "ORDER",
+      defaultValue = "input",
+      converter = OrderConverter.class,
+      description = "Write results in the order of the input (default), or of their completion.")
+  private boolean inputOrder;
+
+  @Option(
+      names = "--max-concurrent",
+      paramLabel = "N",
+      defaultValue = "32",
+      description = "Sequences that are computed at the same time (default: ${DEFAULT-VALUE}).")
+  private int maxConcurrent;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      description = {
+        "With their custom_id the seed of requests that state none: same file, same results",
+        "(default: a random one; --verbose tells it)."
+      })
+  private Long seed;
+
+  @Mixin private ModelOption model;
+  @Mixin private RunOptions run;
+  @Mixin private ContextOption contextOption;
+  @Mixin JsonOnly jsonOnly;
+
+  BatchCommand(CliContext context) {
+    this.context = context;
+  }
+
+  @Override
+  public Integer call() {
+    Usage.require(maxConcurrent > 0, "--max-concurrent must be 1 or more, got " + maxConcurrent);
+    Usage.require(
+        !resume || !output.equals(STANDARD_STREAM),
+        "--resume reads what the output has, which stdout cannot give back; name a file");
+    BatchOptions options =
+        new BatchOptions(
+            file(input),
+            file(output),
+            resume,
+            inputOrder,
+            maxConcurrent,
+            seed == null ? new SplittableRandom().nextInt(Integer.MAX_VALUE) : seed);
+    if (context.verbose()) {
+      context.err().line("llama: --seed " + options.seed());
+    }
+    try (BatchJob job =
+        BatchJob.open(
+            options,
+            context.in(),
+            line -> {
+              context.out().print(new String(line, StandardCharsets.UTF_8));
+              context.out().flush();
+            })) {
+      return answer(job);
+    }
+  }
+
+  private int answer(BatchJob job) {
+    try (Llama llama = run.open(context, model, contextOption, maxConcurrent)) {
+      long lines = context.terminals().err() ? job.countLines() : 0;
+      BatchSummary summary;
+      try (ProgressBar bar = context.progress("requests", lines)) {
+        Thread farewell = new Thread(() -> sayGoodbye(job, bar), "llama-batch-end");
+        Runtime.getRuntime().addShutdownHook(farewell);
+        try {
+          summary = job.run(llama, soFar -> show(bar, soFar, lines));
+        } finally {
+          removeHook(farewell);
+        }
+      }
+      context.err().line("llama: " + summary);
+      return summary.hasFailures() ? Main.FAILED : Main.OK;
+    }
+  }
+
+  /// Ctrl-C and the like: the line under way is finished, and nothing follows it.
+  private void sayGoodbye(BatchJob job, ProgressBar bar) {
+    job.stop();
+    bar.close();
+    context
+        .err()
+        .line("llama: stopped after %s; --resume goes on from here".formatted(job.summary()));
+  }
+
+  private static void removeHook(Thread hook) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+    } catch (IllegalStateException e) {
+      // The JVM is on its way down, and the hook runs.
+      return;
+    }
+  }
+
+  private static void show(ProgressBar bar, BatchSummary soFar, long lines) {
+    bar.show(
+        soFar.answered(),
+        Math.max(lines - soFar.skipped(), 0),
+        String.format(Locale.ROOT, "%.1f tokens/s", soFar.tokensPerSecond()));
+  }
+
+  private static Optional<Path> file(String name) {
+    return name.equals(STANDARD_STREAM) ? Optional.empty() : Optional.of(Path.of(name));
+  }
+
+  static final class OrderConverter implements picocli.CommandLine.ITypeConverter<Boolean> {
+    @Override
+    public Boolean convert(String text) {
+      return switch (text.toLowerCase(Locale.ROOT)) {
+        case "input" -> true;
+        case "completion" -> false;
+        default ->
+            throw new picocli.CommandLine.TypeConversionException("expected input or completion");
+      };
+    }
+  }
+}

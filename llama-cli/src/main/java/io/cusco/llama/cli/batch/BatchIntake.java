@@ -1,0 +1,161 @@
+package io.cusco.llama.cli.batch;
+
+import io.cusco.llama.Llama;
+import io.cusco.llama.cli.batch.BatchLine.BadLineException;
+import io.cusco.llama.cli.json.JsonValue;
+import io.cusco.llama.cli.openai.ApiException;
+import io.cusco.llama.cli.openai.Completion;
+import io.cusco.llama.cli.openai.CompletionReader;
+import io.cusco.llama.engine.Generation;
+import io.cusco.llama.engine.Request;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
+
+/// Reads the input and hands its requests to the engine, on a thread of its own: reading may wait
+/// for a slow pipe while answers are there to be written. What becomes of each line goes into a
+/// queue.
+final class BatchIntake implements Runnable {
+  /// A conversation of a whole 128k context, every character escaped, is a tenth of this.
+  static final int MAX_LINE_BYTES = 64 << 20;
+
+  private final LineReader lines;
+  private final CustomIds ids;
+  private final Llama llama;
+  private final CompletionReader reader;
+  private final long seed;
+  private final Semaphore window;
+  private final BlockingQueue<Answer> answers;
+  private final AtomicLong skipped = new AtomicLong();
+  private long index;
+
+  /// @param ids what an earlier run has answered
+  /// @param seed see [BatchOptions#seed()]
+  /// @param window has a permit for each line that may be under way; the writer of an answer gives
+  ///   it back
+  BatchIntake(
+      InputStream in,
+      CustomIds ids,
+      Llama llama,
+      long seed,
+      Semaphore window,
+      BlockingQueue<Answer> answers) {
+    this.lines = new LineReader(in, MAX_LINE_BYTES);
+    this.ids = ids;
+    this.llama = llama;
+    this.reader = new CompletionReader(llama);
+    this.seed = seed;
+    this.window = window;
+    this.answers = answers;
+  }
+
+  /// Lines passed over because an earlier run has answered them. Safe to call from any thread.
+  long skipped() {
+    return skipped.get();
+  }
+
+  @Override
+  public void run() {
+    try {
+      for (LineReader.Line line = lines.next(); line != null; line = lines.next()) {
+        if (!line.isBlank()) {
+          take(line);
+        }
+      }
+      answers.add(new Answer.End(index, null));
+    } catch (IOException | InterruptedException | RuntimeException e) {
+      answers.add(new Answer.End(index, e));
+    }
+  }
+
+  private void take(LineReader.Line line) throws InterruptedException {
+    Optional<String> customId = Optional.empty();
+    try {
+      if (line.isTooLong()) {
+        throw new BadLineException(
+            "line_too_long",
+            "the line has more than %d bytes, the most that is read".formatted(MAX_LINE_BYTES));
+      }
+      JsonValue json = BatchLine.parse(line);
+      customId = Optional.of(BatchLine.customId(json));
+      switch (ids.meet(customId.get())) {
+        case ANSWERED -> skipped.incrementAndGet();
+        case REPEATED ->
+            throw new BadLineException(
+                "duplicate_custom_id",
+                "an earlier line has the custom_id \"%s\" already".formatted(customId.get()));
+        case NEW -> start(BatchLine.of(customId.get(), json));
+      }
+    } catch (BadLineException e) {
+      refuse(line, customId, e);
+    }
+  }
+
+  private void refuse(LineReader.Line line, Optional<String> customId, BadLineException e)
+      throws InterruptedException {
+    if (ids.isLineAnswered(line.number())) {
+      skipped.incrementAndGet();
+      return;
+    }
+    window.acquire();
+    answers.add(
+        new Answer.Refused(
+            index++,
+            ResultLine.error(Ids.next(), customId, e.code(), e.getMessage(), line.number())));
+  }
+
+  private void start(BatchLine line) throws InterruptedException {
+    window.acquire();
+    long number = index++;
+    try {
+      long ownSeed = Ids.mix(seed, line.customId());
+      if (line.body().get("stream").boolOr(false)) {
+        throw new ApiException(
+            400, "stream", "", "a batch cannot stream; leave stream out or false", null);
+      }
+      submit(number, line.customId(), reader.read(line.endpoint(), line.body(), ownSeed), 1);
+    } catch (ApiException e) {
+      answers.add(refusal(number, line.customId(), e));
+    }
+  }
+
+  /// Hands a request to the engine; its answer comes into the queue. Safe to call from any thread.
+  ///
+  /// @throws IllegalStateException if the engine has stopped
+  void submit(long number, String customId, Completion completion, int attempt) {
+    List<Generation> generations = new ArrayList<>();
+    try {
+      for (Request request : completion.requests()) {
+        generations.add(llama.submit(request));
+      }
+    } catch (IllegalArgumentException e) {
+      generations.forEach(Generation::cancel);
+      answers.add(refusal(number, customId, new ApiException(400, "", "", e.getMessage(), e)));
+      return;
+    }
+    CompletableFuture<?>[] futures =
+        generations.stream().map(Generation::future).toArray(CompletableFuture<?>[]::new);
+    CompletableFuture<Void> _ =
+        CompletableFuture.allOf(futures)
+            .whenComplete((_, failure) ->
+                answers.add(
+                    failure == null
+                        ? new Answer.Computed(
+                            number,
+                            customId,
+                            completion,
+                            generations.stream().map(Generation::await).toList())
+                        : new Answer.Failed(number, customId, completion, attempt, failure)));
+  }
+
+  private static Answer refusal(long number, String customId, ApiException e) {
+    return new Answer.Refused(
+        number, ResultLine.response(Ids.next(), customId, e.status(), e.toJson()));
+  }
+}

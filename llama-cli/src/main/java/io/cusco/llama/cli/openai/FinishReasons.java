@@ -1,0 +1,18 @@
+package io.cusco.llama.cli.openai;
+
+import io.cusco.llama.engine.Generation;
+
+/// Why a generation ended, in the API's words.
+final class FinishReasons {
+  private FinishReasons() {}
+
+  /// @throws IllegalStateException if it was cancelled: there is no word for it, and no answer
+  static String name(Generation.Result result) {
+    return switch (result.finishReason()) {
+      case STOP -> "stop";
+      case LENGTH -> "length";
+      case CANCELLED, ERROR ->
+          throw new IllegalStateException("no answer is made of " + result.finishReason());
+    };
+  }
+}
