@@ -26,6 +26,12 @@ import picocli.CommandLine.Option;
 final class BatchCommand implements Callable<Integer> {
   private static final String STANDARD_STREAM = "-";
 
+  /// When results are written.
+  enum Order {
+    INPUT,
+    COMPLETION
+  }
+
   private final CliContext context;
 
   @Option(
@@ -56,7 +62,7 @@ final class BatchCommand implements Callable<Integer> {
       defaultValue = "input",
       converter = OrderConverter.class,
       description = "Write results in the order of the input (default), or of their completion.")
-  private boolean inputOrder;
+  private Order order;
 
   @Option(
       names = "--max-concurrent",
@@ -94,7 +100,7 @@ final class BatchCommand implements Callable<Integer> {
             file(input),
             file(output),
             resume,
-            inputOrder,
+            order == Order.INPUT,
             maxConcurrent,
             seed == null ? new SplittableRandom().nextInt(Integer.MAX_VALUE) : seed);
     if (context.verbose()) {
@@ -159,12 +165,12 @@ final class BatchCommand implements Callable<Integer> {
     return name.equals(STANDARD_STREAM) ? Optional.empty() : Optional.of(Path.of(name));
   }
 
-  static final class OrderConverter implements picocli.CommandLine.ITypeConverter<Boolean> {
+  static final class OrderConverter implements picocli.CommandLine.ITypeConverter<Order> {
     @Override
-    public Boolean convert(String text) {
+    public Order convert(String text) {
       return switch (text.toLowerCase(Locale.ROOT)) {
-        case "input" -> true;
-        case "completion" -> false;
+        case "input" -> Order.INPUT;
+        case "completion" -> Order.COMPLETION;
         default ->
             throw new picocli.CommandLine.TypeConversionException("expected input or completion");
       };
