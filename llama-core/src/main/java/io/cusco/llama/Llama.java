@@ -79,7 +79,7 @@ public final class Llama implements AutoCloseable {
               checkpoint.weights(),
               ModelOptions.of(options.compute(), contextLength, options.maxSequences())
                   .withProgress(options.loadProgress()));
-      Engine engine = new Engine(model, tokenizer, endOfGeneration);
+      Engine engine = new Engine(model, tokenizer, endOfGeneration, options.engine());
       return new Llama(checkpoint, backend, engine, contextLength);
     } catch (RuntimeException | Error e) {
       closeAll(e, model, backend, checkpoint);
@@ -184,7 +184,8 @@ public final class Llama implements AutoCloseable {
     return ChatFormat.of(checkpoint);
   }
 
-  /// Queues a request; see [Engine#submit].
+  /// Queues a request; see [Engine#submit]. For several samples of one prompt there is
+  /// [Engine#submitSamples], for many requests [Engine#run].
   public Generation submit(Request request) {
     return engine.submit(request);
   }

@@ -4,6 +4,7 @@ import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.LoadProgress;
+import io.cusco.llama.engine.EngineOptions;
 import java.util.OptionalInt;
 
 /// How to open a model with [Llama#open]. Start from [#DEFAULT] and change what matters.
@@ -15,13 +16,15 @@ import java.util.OptionalInt;
 ///   [#DEFAULT_MAX_CONTEXT]
 /// @param maxSequences sequences that run at the same time; more wait in the queue
 /// @param loadProgress hears how far loading has come
+/// @param engine prefix cache, queue and limits of the engine
 public record LlamaOptions(
     String backend,
     BackendOptions backendOptions,
     ComputeMode compute,
     OptionalInt contextLength,
     int maxSequences,
-    LoadProgress loadProgress) {
+    LoadProgress loadProgress,
+    EngineOptions engine) {
 
   /// What a model with a longer context gets unless told otherwise: a 128k context would reserve
   /// gigabytes of KV cache that few programs use.
@@ -34,7 +37,8 @@ public record LlamaOptions(
           ComputeMode.AUTO,
           OptionalInt.empty(),
           8,
-          LoadProgress.NONE);
+          LoadProgress.NONE,
+          EngineOptions.DEFAULT);
 
   public LlamaOptions {
     if (contextLength.isPresent() && contextLength.getAsInt() < 1) {
@@ -48,30 +52,42 @@ public record LlamaOptions(
 
   public LlamaOptions withBackend(String name) {
     return new LlamaOptions(
-        name, backendOptions, compute, contextLength, maxSequences, loadProgress);
+        name, backendOptions, compute, contextLength, maxSequences, loadProgress, engine);
   }
 
   public LlamaOptions withBackendOptions(BackendOptions options) {
-    return new LlamaOptions(backend, options, compute, contextLength, maxSequences, loadProgress);
+    return new LlamaOptions(
+        backend, options, compute, contextLength, maxSequences, loadProgress, engine);
   }
 
   public LlamaOptions withCompute(ComputeMode mode) {
     return new LlamaOptions(
-        backend, backendOptions, mode, contextLength, maxSequences, loadProgress);
+        backend, backendOptions, mode, contextLength, maxSequences, loadProgress, engine);
   }
 
   public LlamaOptions withContextLength(int tokens) {
     return new LlamaOptions(
-        backend, backendOptions, compute, OptionalInt.of(tokens), maxSequences, loadProgress);
+        backend,
+        backendOptions,
+        compute,
+        OptionalInt.of(tokens),
+        maxSequences,
+        loadProgress,
+        engine);
   }
 
   public LlamaOptions withMaxSequences(int sequences) {
     return new LlamaOptions(
-        backend, backendOptions, compute, contextLength, sequences, loadProgress);
+        backend, backendOptions, compute, contextLength, sequences, loadProgress, engine);
   }
 
   public LlamaOptions withLoadProgress(LoadProgress listener) {
     return new LlamaOptions(
-        backend, backendOptions, compute, contextLength, maxSequences, listener);
+        backend, backendOptions, compute, contextLength, maxSequences, listener, engine);
+  }
+
+  public LlamaOptions withEngine(EngineOptions options) {
+    return new LlamaOptions(
+        backend, backendOptions, compute, contextLength, maxSequences, loadProgress, options);
   }
 }

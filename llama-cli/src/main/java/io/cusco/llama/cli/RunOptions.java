@@ -5,6 +5,7 @@ import io.cusco.llama.LlamaOptions;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.engine.EngineOptions;
 import java.util.Locale;
 import java.util.OptionalInt;
 import picocli.CommandLine.Option;
@@ -59,7 +60,8 @@ final class RunOptions {
                   compute,
                   context.contextLength(),
                   maxSequences,
-                  CliContext.loading(bar)));
+                  CliContext.loading(bar),
+                  EngineOptions.DEFAULT));
       return Llama.open(model.open(), options);
     }
   }

@@ -13,11 +13,15 @@ import java.util.Arrays;
 ///
 /// Owned by the engine thread; blocks change only through [BlockManager].
 final class CachedTokens {
+  /// 2^64 divided by the golden ratio, odd: Knuth's multiplicative hashing.
+  private static final long HASH_FACTOR = 0x9E3779B97F4A7C15L;
+
   private int[] ids;
   private int size;
   private int numComputed;
   private int[] blocks = new int[4];
   private int numBlocks;
+  private int numShared;
 
   /// Takes over `promptIds`.
   CachedTokens(int[] promptIds) {
@@ -44,16 +48,31 @@ final class CachedTokens {
     return Arrays.copyOfRange(ids, from, to);
   }
 
+  /// Whether the `count` tokens from `from` on are those in `other` from `otherStart` on.
+  boolean matches(int from, int count, int[] other, int otherStart) {
+    return Arrays.equals(ids, from, from + count, other, otherStart, otherStart + count);
+  }
+
+  /// A hash of `seed` and the `count` tokens from `from` on.
+  long hash(long seed, int from, int count) {
+    long hash = seed;
+    for (int i = from; i < from + count; i++) {
+      hash = (hash + ids[i] + 1) * HASH_FACTOR;
+      hash ^= hash >>> 32;
+    }
+    return hash;
+  }
+
   int numComputed() {
     return numComputed;
   }
 
-  /// Tokens that no step has held yet.
+  /// Tokens that are still to compute.
   int numRemaining() {
     return size - numComputed;
   }
 
-  /// Notes that a step has computed `count` more tokens.
+  /// Notes that `count` more tokens are computed.
   void advance(int count) {
     numComputed += count;
   }
@@ -77,9 +96,24 @@ final class CachedTokens {
     blocks[numBlocks++] = block;
   }
 
-  /// Forgets the blocks; everything has to be computed again.
+  /// Puts another block with the same content in the place of one.
+  void replaceBlock(int index, int block) {
+    blocks[index] = block;
+  }
+
+  /// How many of the blocks, from the first on, are in the prefix cache.
+  int numShared() {
+    return numShared;
+  }
+
+  void noteShared(int count) {
+    numShared = count;
+  }
+
+  /// Forgets the blocks: what is not found in the prefix cache has to be computed again.
   void clearBlocks() {
     numBlocks = 0;
+    numShared = 0;
     numComputed = 0;
   }
 }

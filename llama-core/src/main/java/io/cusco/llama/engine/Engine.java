@@ -5,12 +5,17 @@ import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.model.StepLimits;
 import io.cusco.llama.tokenizer.Tokenizer;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /// Continuous batching over one model: requests come in from any thread, share steps, and leave
 /// through their [Generation].
@@ -24,51 +29,195 @@ import java.util.function.Supplier;
 ///
 /// One daemon thread, `cusco-engine`, owns the model, the blocks and the sequences and is the only
 /// one to change them; it parks when there is nothing to compute. A request's tokens depend on the
-/// request alone, not on what else is in the batch.
+/// request alone, not on what else is in the batch or in the prefix cache, as far as the model's
+/// logits do not: their last bits may depend on how a prompt is cut into steps.
+///
+/// Keys and values of full blocks of tokens are kept until their memory is needed, and sequences
+/// that begin with the same tokens share them: a system prompt, the turns of a conversation so far,
+/// the samples of one request, a sequence that was preempted ([EngineOptions#prefixCache()]).
+///
+/// One request, several samples of one, and any number of requests:
+///
+/// ```java
+/// Generation.Result one = engine.submit(request).await();
+///
+/// List<Generation> samples = engine.submitSamples(request.withSamples(4));
+///
+/// try (BatchRun run = engine.run(requests.iterator())) {
+///   while (run.hasNext()) {
+///     switch (run.next()) {
+///       case Outcome.Completed done -> save(done.index(), done.result().text());
+///       case Outcome.Failed failed -> report(failed.index(), failed.failure());
+///     }
+///   }
+/// }
+/// ```
 ///
 /// All methods are safe to call from any thread.
 public final class Engine implements AutoCloseable {
+  /// Longer ones could not be compared by their difference; 146 years.
+  private static final long MAX_TIMEOUT_NANOS = Long.MAX_VALUE / 2;
+
   private final int vocabSize;
   private final StepLimits limits;
   private final KvCacheSpec cache;
   private final int maxLength;
   private final int[] endOfGeneration;
   private final Optional<Supplier<PieceDecoder>> decoders;
+  private final EngineOptions options;
+  private final Semaphore places;
   private final AtomicLong lastRequestId = new AtomicLong();
   private final Inbox inbox = new Inbox();
   private final EngineLoop loop;
   private final Thread thread;
+
+  /// With [EngineOptions#DEFAULT].
+  public Engine(LlamaModel model, Optional<Tokenizer> tokenizer, List<Integer> endOfGeneration) {
+    this(model, tokenizer, endOfGeneration, EngineOptions.DEFAULT);
+  }
 
   /// Takes over `model`: it is used on the engine thread only, and closed there by [#close()].
   ///
   /// @param tokenizer decodes text; without one, generations have ids only and stop strings are
   ///   refused
   /// @param endOfGeneration tokens that end a generation unless it ignores them
-  public Engine(LlamaModel model, Optional<Tokenizer> tokenizer, List<Integer> endOfGeneration) {
-    this(model, endOfGeneration, tokenizer.map(known -> () -> PieceDecoder.of(known)));
+  public Engine(
+      LlamaModel model,
+      Optional<Tokenizer> tokenizer,
+      List<Integer> endOfGeneration,
+      EngineOptions options) {
+    this(model, endOfGeneration, tokenizer.map(known -> () -> PieceDecoder.of(known)), options);
   }
 
   /// For tests: text without a [Tokenizer].
   Engine(
-      LlamaModel model, List<Integer> endOfGeneration, Optional<Supplier<PieceDecoder>> decoders) {
+      LlamaModel model,
+      List<Integer> endOfGeneration,
+      Optional<Supplier<PieceDecoder>> decoders,
+      EngineOptions options) {
     this.vocabSize = model.config().vocabSize();
     this.limits = model.limits();
     this.cache = model.kvCache();
     this.maxLength = (int) Math.min(limits.maxContextLength(), cache.capacityTokens());
     this.endOfGeneration = endOfGeneration.stream().mapToInt(Integer::intValue).toArray();
     this.decoders = decoders;
-    this.loop = new EngineLoop(model, inbox);
+    this.options = options;
+    this.places = new Semaphore(options.maxQueued(), true);
+    this.loop = new EngineLoop(model, options, inbox);
     this.thread = Thread.ofPlatform().daemon().name("cusco-engine").unstarted(loop);
     thread.start();
   }
 
-  /// Queues a request.
+  /// Queues a request for one sample.
   ///
   /// @throws IllegalArgumentException if the request can never run: empty prompt, an id outside the
   ///   vocabulary, a prompt that leaves no room for a token in the context or the KV cache, stop
-  ///   strings without a tokenizer
+  ///   strings without a tokenizer; or if it asks for several samples
+  /// @throws QueueFullException if as many wait as may, and callers do not wait for room
+  ///   ([EngineOptions#whenFull()])
+  /// @throws LlamaException if the thread is interrupted while it waits for room
   /// @throws IllegalStateException if the engine is closed
   public Generation submit(Request request) {
+    if (request.samples() != 1) {
+      throw new IllegalArgumentException(
+          "the request asks for %d samples, submit gives one; use submitSamples"
+              .formatted(request.samples()));
+    }
+    return submitSamples(request).getFirst();
+  }
+
+  /// Queues a request; its [Request#samples()] are generations of their own that take one place in
+  /// the queue. The full blocks of the prompt are computed once and shared, at most a block's
+  /// tokens once per sample.
+  ///
+  /// @return the samples in order
+  /// @throws RuntimeException as [#submit] does
+  public List<Generation> submitSamples(Request request) {
+    check(request);
+    return submit(request, takePlace(options.whenFull()));
+  }
+
+  /// Runs any number of requests, with [BatchOptions#DEFAULT].
+  ///
+  /// @see #run(Iterator, BatchOptions)
+  public BatchRun run(Iterator<Request> requests) {
+    return run(requests, BatchOptions.DEFAULT);
+  }
+
+  /// Runs any number of requests: pulls them from `requests` as there is room for them, and gives
+  /// out what became of each. A request that is refused or fails is an [Outcome.Failed] and ends
+  /// nothing. Several runs and single requests may share the engine.
+  ///
+  /// @return the outcomes; closing it cancels what is under way
+  public BatchRun run(Iterator<Request> requests, BatchOptions batch) {
+    int running = Scheduler.maxRunning(limits, options.maxRunning());
+    int window = batch.window().orElse(Math.multiplyExact(running, BatchOptions.WINDOW_FACTOR));
+    return new BatchRun(requests, this::submitWhenThereIsRoom, window, batch.order());
+  }
+
+  /// A run has nothing better to do than to wait, whatever single requests do.
+  private List<Generation> submitWhenThereIsRoom(Request request) {
+    check(request);
+    return submit(request, takePlace(EngineOptions.QueueFull.WAIT));
+  }
+
+  private List<Generation> submit(Request request, QueuePlace place) {
+    long nanos = System.nanoTime();
+    Sequence.Submission submission =
+        new Sequence.Submission(
+            lastRequestId.incrementAndGet(),
+            endOfGeneration,
+            maxLength,
+            nanos,
+            deadline(nanos, request),
+            place,
+            cancelled -> inbox.offer(() -> loop.cancel(cancelled)));
+    List<Sequence> sequences =
+        IntStream.range(0, request.samples())
+            .mapToObj(sample -> new Sequence(request, sample, newDecoder(), submission))
+            .toList();
+    try {
+      send(() -> sequences.forEach(loop::add));
+    } catch (IllegalStateException e) {
+      place.giveBack();
+      throw e;
+    }
+    return sequences.stream().map(Sequence::generation).toList();
+  }
+
+  private PieceDecoder newDecoder() {
+    return decoders.map(Supplier::get).orElseGet(PieceDecoder::silent);
+  }
+
+  private static OptionalLong deadline(long nanos, Request request) {
+    if (request.timeout().isEmpty()) {
+      return OptionalLong.empty();
+    }
+    long timeout = TimeUnit.NANOSECONDS.convert(request.timeout().get());
+    return OptionalLong.of(nanos + Math.min(timeout, MAX_TIMEOUT_NANOS));
+  }
+
+  private QueuePlace takePlace(EngineOptions.QueueFull whenFull) {
+    if (places.tryAcquire()) {
+      return new QueuePlace(places);
+    }
+    if (whenFull == EngineOptions.QueueFull.REFUSE) {
+      throw new QueueFullException(options.maxQueued());
+    }
+    if (isEngineThread()) {
+      throw new IllegalStateException(
+          "the queue is full, and the engine thread would wait for itself");
+    }
+    try {
+      places.acquire();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LlamaException("interrupted while waiting for room in the queue", e);
+    }
+    return new QueuePlace(places);
+  }
+
+  private void check(Request request) {
     int[] promptIds = request.promptIds();
     checkIds(promptIds);
     if (promptIds.length >= maxLength) {
@@ -87,16 +236,6 @@ public final class Engine implements AutoCloseable {
           "stop strings %s need a tokenizer, and this checkpoint has none; use stop token ids"
               .formatted(request.stop().stopStrings()));
     }
-    Sequence sequence =
-        new Sequence(
-            lastRequestId.incrementAndGet(),
-            request,
-            endOfGeneration,
-            maxLength,
-            decoders.map(Supplier::get).orElseGet(PieceDecoder::silent),
-            cancelled -> inbox.offer(() -> loop.cancel(cancelled)));
-    send(() -> loop.add(sequence));
-    return sequence.generation();
   }
 
   /// Runs the network over `ids` and hands the logits of every position to `sink`, in order; blocks
@@ -118,7 +257,7 @@ public final class Engine implements AutoCloseable {
       throw new IllegalArgumentException(
           "text of %d tokens is too long to score: %s".formatted(ids.length, roomOfOneSequence()));
     }
-    if (thread.equals(Thread.currentThread())) {
+    if (isEngineThread()) {
       throw new IllegalStateException("score was called on the engine thread, which would wait");
     }
     ScoreTask task = new ScoreTask(ids.clone(), sink);
@@ -148,7 +287,7 @@ public final class Engine implements AutoCloseable {
   @Override
   public void close() {
     inbox.close();
-    if (thread.equals(Thread.currentThread())) {
+    if (isEngineThread()) {
       return;
     }
     boolean interrupted = false;
@@ -163,6 +302,10 @@ public final class Engine implements AutoCloseable {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  private boolean isEngineThread() {
+    return thread.equals(Thread.currentThread());
   }
 
   private void send(Runnable command) {

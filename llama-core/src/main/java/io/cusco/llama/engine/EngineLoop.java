@@ -26,18 +26,20 @@ final class EngineLoop implements Runnable {
   private final int[] nextTokenIds;
   private final float[] logits;
   private final Queue<ScoreTask> scores = new ArrayDeque<>();
+  private final Deadlines deadlines = new Deadlines();
+  private final TokenRate rate = new TokenRate(System.nanoTime());
   private long steps;
   private long generatedTokens;
   private volatile EngineStats stats;
   private volatile Optional<LlamaException> breakdown = Optional.empty();
 
-  EngineLoop(LlamaModel model, Inbox inbox) {
+  EngineLoop(LlamaModel model, EngineOptions options, Inbox inbox) {
     this.model = model;
     this.inbox = inbox;
     this.vocabSize = model.config().vocabSize();
     this.limits = model.limits();
-    this.blocks = new BlockManager(model.kvCache());
-    this.scheduler = new Scheduler(limits, blocks);
+    this.blocks = new BlockManager(model.kvCache(), options.prefixCache());
+    this.scheduler = new Scheduler(limits, options.maxRunning(), blocks);
     this.step = new StepPlanner(limits, model.kvCache());
     this.draws = new Draws(limits.maxLogits());
     this.nextTokenIds = new int[limits.maxLogits()];
@@ -45,8 +47,10 @@ final class EngineLoop implements Runnable {
     this.stats = currentStats();
   }
 
+  /// Safe to call from any thread.
   EngineStats stats() {
-    return stats;
+    EngineStats current = stats;
+    return current.withRate(rate.at(System.nanoTime(), current.generatedTokens()));
   }
 
   /// What ended the thread, if it was not [Inbox#close()].
@@ -57,11 +61,12 @@ final class EngineLoop implements Runnable {
   /// Command: queues a sequence.
   void add(Sequence sequence) {
     scheduler.add(sequence);
+    deadlines.add(sequence);
   }
 
   /// Command: ends a sequence, unless it has ended.
   void cancel(Sequence sequence) {
-    if (scheduler.remove(sequence)) {
+    if (remove(sequence)) {
       sequence.finish(FinishReason.CANCELLED);
     }
   }
@@ -76,10 +81,14 @@ final class EngineLoop implements Runnable {
     try {
       while (!inbox.isClosed()) {
         inbox.runAll();
+        endWhatIsDue();
         boolean worked = runStep();
         stats = currentStats();
+        rate.markNowAndThen(System.nanoTime(), generatedTokens);
         if (!worked) {
+          rate.mark(System.nanoTime(), generatedTokens);
           inbox.await();
+          rate.mark(System.nanoTime(), generatedTokens);
         }
       }
     } catch (RuntimeException | Error e) {
@@ -89,6 +98,19 @@ final class EngineLoop implements Runnable {
     } finally {
       shutDown();
     }
+  }
+
+  private void endWhatIsDue() {
+    for (Optional<Sequence> due = deadlines.pollDue(); due.isPresent(); due = deadlines.pollDue()) {
+      remove(due.get());
+      due.get().finish(FinishReason.TIMEOUT);
+    }
+  }
+
+  /// @return whether it was here
+  private boolean remove(Sequence sequence) {
+    deadlines.remove(sequence);
+    return scheduler.remove(sequence);
   }
 
   private boolean runStep() {
@@ -125,6 +147,7 @@ final class EngineLoop implements Runnable {
     }
     steps++;
     step.advance();
+    scheduler.confirm();
     for (int i = 0; i < draws.size(); i++) {
       accept(i);
     }
@@ -141,7 +164,7 @@ final class EngineLoop implements Runnable {
       }
       generatedTokens++;
       if (sequence.accept(id, draws.logprobs(draw))) {
-        scheduler.remove(sequence);
+        remove(sequence);
       }
     } catch (RuntimeException e) {
       String message =
@@ -156,6 +179,7 @@ final class EngineLoop implements Runnable {
         step.numTokens(),
         step.numSequences(),
         cause.toString());
+    scheduler.revoke();
     for (Sequence sequence : scheduler.planned()) {
       String message =
           "request %d: the model failed in a step of %d tokens in %d sequences: %s"
@@ -171,7 +195,7 @@ final class EngineLoop implements Runnable {
   }
 
   private void fail(Sequence sequence, LlamaException failure) {
-    scheduler.remove(sequence);
+    remove(sequence);
     sequence.fail(failure);
   }
 
@@ -236,11 +260,14 @@ final class EngineLoop implements Runnable {
         scheduler.numRunning(),
         scheduler.numWaiting(),
         blocks.numUsed(),
+        blocks.numCached(),
         blocks.numBlocks(),
         scheduler.promptTokens(),
+        scheduler.cachedPromptTokens(),
         generatedTokens,
         steps,
-        scheduler.preemptions());
+        scheduler.preemptions(),
+        0);
   }
 
   /// Ends everything that is under way, also what came in last, and frees the model.

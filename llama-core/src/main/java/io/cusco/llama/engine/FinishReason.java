@@ -6,6 +6,8 @@ public enum FinishReason {
   STOP,
   /// The token limit, or the end of the context or of the KV cache.
   LENGTH,
+  /// The request's time was up.
+  TIMEOUT,
   /// The caller cancelled it, or the engine was closed.
   CANCELLED,
   /// It failed; awaiting or iterating the generation throws the failure.

@@ -10,6 +10,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedTransferQueue;
+import java.util.function.Consumer;
 
 /// The handle of one submitted request: iterate its text as it comes, await the result, cancel.
 ///
@@ -28,6 +29,7 @@ public final class Generation implements Iterable<Generation.Piece>, AutoCloseab
   /// A finished generation.
   ///
   /// @param promptIds the prompt
+  /// @param cachedPromptTokens how many tokens of the prompt were found in the prefix cache
   /// @param ids tokens drawn, in order; an end token that stopped it is the last
   /// @param text the text of all pieces: without end tokens, cut before a stop string
   /// @param finishReason why it ended
@@ -35,6 +37,7 @@ public final class Generation implements Iterable<Generation.Piece>, AutoCloseab
   /// @param timings measured durations
   public record Result(
       List<Integer> promptIds,
+      int cachedPromptTokens,
       List<Integer> ids,
       String text,
       FinishReason finishReason,
@@ -123,6 +126,14 @@ public final class Generation implements Iterable<Generation.Piece>, AutoCloseab
   @Override
   public void close() {
     cancel();
+  }
+
+  /// Has `listener` told why it ended: on the engine thread, so it must not wait, or at once if
+  /// that is past.
+  void onEnd(Consumer<FinishReason> listener) {
+    CompletableFuture<Result> _ =
+        outcome.whenComplete((result, failure) ->
+            listener.accept(failure == null ? result.finishReason() : FinishReason.ERROR));
   }
 
   void publish(Piece piece) {

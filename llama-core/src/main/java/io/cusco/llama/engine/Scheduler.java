@@ -4,6 +4,7 @@ import io.cusco.llama.model.StepLimits;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.SequencedSet;
 
 /// Decides what each step computes.
@@ -13,10 +14,14 @@ import java.util.SequencedSet;
 ///
 /// 1. Running sequences come first, oldest first. If the blocks run out, the newest running
 ///    sequence gives up all of its own and goes back to the head of the queue; later its prompt and
-///    what it has generated are computed again.
+///    what it has generated are computed again, but for the blocks that the prefix cache still has.
 /// 2. What is left of the budget goes to waiting sequences in order of arrival, each admitted once
 ///    there are blocks for all of its tokens. The last one admitted may get part of its prompt in
 ///    this step and the rest in later ones. No one is admitted in a step that preempted.
+///
+/// Blocks that a sequence fills in a step are offered to those admitted after it, in this very
+/// step: a model stores a step's keys and values before it reads them. So requests with one prompt
+/// that come together, samples above all, have it computed once.
 ///
 /// The oldest sequence always gets what it needs, so everything ends. At most one sequence, the
 /// newest, has more than one token to compute when a step begins, and no more run than the budget
@@ -30,12 +35,19 @@ final class Scheduler {
   private final SequencedSet<Sequence> waiting = new LinkedHashSet<>();
   private final List<Sequence> planned = new ArrayList<>();
   private long promptTokens;
+  private long cachedPromptTokens;
   private long preemptions;
 
-  Scheduler(StepLimits limits, BlockManager blocks) {
+  /// @param maxRunning sequences that run at the same time, at most, within the limits
+  Scheduler(StepLimits limits, OptionalInt maxRunning, BlockManager blocks) {
     this.blocks = blocks;
-    this.maxRunning =
-        Math.min(limits.maxSequences(), Math.min(limits.maxLogits(), limits.maxTokens()));
+    this.maxRunning = maxRunning(limits, maxRunning);
+  }
+
+  /// How many sequences run at the same time, at most.
+  static int maxRunning(StepLimits limits, OptionalInt wanted) {
+    int fit = Math.min(limits.maxSequences(), Math.min(limits.maxLogits(), limits.maxTokens()));
+    return Math.min(fit, wanted.orElse(fit));
   }
 
   /// Puts a new sequence at the end of the queue.
@@ -86,13 +98,14 @@ final class Scheduler {
     while (step.tokensLeft() > 0 && running.size() < maxRunning && !waiting.isEmpty()) {
       Sequence sequence = waiting.getFirst();
       CachedTokens tokens = sequence.tokens();
-      if (!blocks.reserve(tokens, tokens.size())) {
+      if (!blocks.admit(tokens)) {
         return;
       }
       waiting.removeFirst();
       running.add(sequence);
       if (sequence.start()) {
         promptTokens += sequence.promptLength();
+        cachedPromptTokens += tokens.numComputed();
       }
       include(sequence, Math.min(tokens.numRemaining(), step.tokensLeft()), step, draws);
     }
@@ -102,6 +115,7 @@ final class Scheduler {
   private void include(Sequence sequence, int count, StepPlanner step, Draws draws) {
     boolean reachesEnd = count == sequence.tokens().numRemaining();
     step.add(sequence.tokens(), count, reachesEnd ? 1 : 0);
+    blocks.offer(sequence.tokens(), sequence.tokens().numComputed() + count);
     planned.add(sequence);
     if (reachesEnd) {
       draws.add(sequence);
@@ -112,6 +126,18 @@ final class Scheduler {
     blocks.release(sequence.tokens());
     waiting.addFirst(sequence);
     preemptions++;
+  }
+
+  /// The step planned last is computed, and noted so in its sequences.
+  void confirm() {
+    for (int i = 0; i < planned.size(); i++) {
+      blocks.confirm(planned.get(i).tokens());
+    }
+  }
+
+  /// The step planned last failed. Its sequences have to be removed next.
+  void revoke() {
+    blocks.revoke();
   }
 
   /// The sequences of the step planned last.
@@ -129,6 +155,10 @@ final class Scheduler {
 
   long promptTokens() {
     return promptTokens;
+  }
+
+  long cachedPromptTokens() {
+    return cachedPromptTokens;
   }
 
   long preemptions() {

@@ -5,55 +5,54 @@ import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
 import io.cusco.llama.sampling.TokenHistory;
 import io.cusco.llama.sampling.TokenLogprobs;
+import io.cusco.llama.sampling.Uniforms;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 
-/// One request on its way: its tokens so far, what has become text, and when to end. Knows nothing
-/// of steps and blocks, so preemption leaves it as it is.
+/// One sample of a request on its way: its tokens so far, what has become text, and when to end.
+/// Knows nothing of steps and blocks, so preemption leaves it as it is.
 ///
 /// Owned by the engine thread.
 final class Sequence {
-  private final long requestId;
+  private final Submission submission;
+  private final int sample;
   private final CachedTokens tokens;
   private final int promptLength;
   private final SamplingParams sampling;
   private final StopConditions stop;
   private final int[] endTokenIds;
-  private final int maxLength;
   private final TokenHistory history = new TokenHistory();
   private final TextStream stream;
   private final StringBuilder text = new StringBuilder();
   private final List<TokenLogprobs> logprobs = new ArrayList<>();
   private final Generation generation;
 
-  private final long submittedNanos = System.nanoTime();
-  private long startedNanos = submittedNanos;
-  private long firstTokenNanos = submittedNanos;
-  private long lastTokenNanos = submittedNanos;
+  private int cachedPromptTokens;
+  private long startedNanos;
+  private long firstTokenNanos;
+  private long lastTokenNanos;
   private boolean started;
 
-  /// @param endOfGeneration the model's own end tokens
-  /// @param maxLength tokens it may have, prompt included
-  /// @param canceller how its generation, on any thread, asks for the end
-  Sequence(
-      long requestId,
-      Request request,
-      int[] endOfGeneration,
-      int maxLength,
-      PieceDecoder decoder,
-      Consumer<Sequence> canceller) {
-    this.requestId = requestId;
+  /// @param sample which of the request's samples it is, from 0
+  Sequence(Request request, int sample, PieceDecoder decoder, Submission submission) {
+    this.submission = submission;
+    this.sample = sample;
     int[] promptIds = request.promptIds();
     this.tokens = new CachedTokens(promptIds);
     this.promptLength = promptIds.length;
-    this.sampling = request.sampling();
+    this.startedNanos = submission.nanos();
+    this.firstTokenNanos = startedNanos;
+    this.lastTokenNanos = startedNanos;
+    SamplingParams asked = request.sampling();
+    this.sampling = asked.withSeed(Uniforms.seedOfSample(asked.seed(), sample));
     this.stop = request.stop();
-    this.endTokenIds = endTokenIds(stop, endOfGeneration);
-    this.maxLength = maxLength;
+    this.endTokenIds = endTokenIds(stop, submission.endOfGeneration());
     this.stream = new TextStream(decoder, stop.stopStrings());
-    this.generation = new Generation(requestId, () -> canceller.accept(this));
+    this.generation =
+        new Generation(submission.requestId(), () -> submission.canceller().accept(this));
     if (sampling.usesHistory()) {
       for (int id : promptIds) {
         history.addPrompt(id);
@@ -61,8 +60,33 @@ final class Sequence {
     }
   }
 
+  /// What the engine adds to a request that it takes; its samples share it.
+  ///
+  /// @param endOfGeneration the model's own end tokens
+  /// @param maxLength tokens a sequence may have, prompt included
+  /// @param nanos when it came, in the clock of `System.nanoTime`
+  /// @param deadlineNanos when it has to end, if it has to
+  /// @param place its place in the queue, until its first step or its end
+  /// @param canceller how a generation, on any thread, asks for the end
+  record Submission(
+      long requestId,
+      int[] endOfGeneration,
+      int maxLength,
+      long nanos,
+      OptionalLong deadlineNanos,
+      QueuePlace place,
+      Consumer<Sequence> canceller) {}
+
   long requestId() {
-    return requestId;
+    return submission.requestId();
+  }
+
+  int sample() {
+    return sample;
+  }
+
+  OptionalLong deadlineNanos() {
+    return submission.deadlineNanos();
   }
 
   CachedTokens tokens() {
@@ -73,6 +97,7 @@ final class Sequence {
     return promptLength;
   }
 
+  /// The request's, with this sample's seed.
   SamplingParams sampling() {
     return sampling;
   }
@@ -85,7 +110,7 @@ final class Sequence {
     return generation;
   }
 
-  /// Notes that a step is about to hold it.
+  /// Notes that a step is about to hold it; its blocks are reserved.
   ///
   /// @return whether that is the first one
   boolean start() {
@@ -94,6 +119,8 @@ final class Sequence {
     }
     started = true;
     startedNanos = System.nanoTime();
+    cachedPromptTokens = tokens.numComputed();
+    submission.place().giveBack();
     return true;
   }
 
@@ -116,7 +143,8 @@ final class Sequence {
     boolean isEnd = Arrays.binarySearch(endTokenIds, id) >= 0;
     String shown = isEnd ? "" : stream.append(id);
     boolean stopped = isEnd || stream.isStopped();
-    boolean ended = stopped || numOutput() == stop.maxTokens() || tokens.size() == maxLength;
+    boolean ended =
+        stopped || numOutput() == stop.maxTokens() || tokens.size() == submission.maxLength();
     if (ended) {
       shown += stream.finish();
     }
@@ -131,20 +159,23 @@ final class Sequence {
 
   /// Ends it with what there is.
   void finish(FinishReason reason) {
+    submission.place().giveBack();
     generation.finish(
         new Generation.Result(
             boxed(tokens.ids(0, promptLength)),
+            cachedPromptTokens,
             boxed(tokens.ids(promptLength, tokens.size())),
             text.toString(),
             reason,
             List.copyOf(logprobs),
             new Generation.Timings(
-                startedNanos - submittedNanos,
-                firstTokenNanos - submittedNanos,
+                startedNanos - submission.nanos(),
+                firstTokenNanos - submission.nanos(),
                 lastTokenNanos - firstTokenNanos)));
   }
 
   void fail(LlamaException failure) {
+    submission.place().giveBack();
     generation.fail(failure);
   }
 

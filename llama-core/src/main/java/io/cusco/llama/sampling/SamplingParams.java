@@ -83,6 +83,21 @@ public record SamplingParams(
     return repetitionPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0;
   }
 
+  /// The same with another seed.
+  public SamplingParams withSeed(long value) {
+    return new SamplingParams(
+        temperature,
+        topK,
+        topP,
+        minP,
+        repetitionPenalty,
+        presencePenalty,
+        frequencyPenalty,
+        logitBias,
+        value,
+        logprobs);
+  }
+
   public static Builder builder() {
     return new Builder();
   }

@@ -22,6 +22,13 @@ public final class Uniforms {
     return (bits >>> (Long.SIZE - MANTISSA_BITS)) * 0x1.0p-53;
   }
 
+  /// The seed of one of several samples of a request: `seed` itself for the first.
+  ///
+  /// @param sample from 0
+  public static long seedOfSample(long seed, int sample) {
+    return sample == 0 ? seed : mix(mix(~seed) + GOLDEN_GAMMA * sample);
+  }
+
   private static long mix(long z) {
     z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
     z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;

@@ -88,7 +88,8 @@ class EngineFailureTest {
             return "";
           }
         };
-    try (Engine engine = new Engine(new Scripted(40), List.of(), Optional.of(() -> small))) {
+    try (Engine engine =
+        new Engine(new Scripted(40), List.of(), Optional.of(() -> small), EngineOptions.DEFAULT)) {
       Generation generation = engine.submit(greedy(List.of(1), 5, List.of()));
       assertThatThrownBy(generation::await)
           .isInstanceOf(LlamaException.class)

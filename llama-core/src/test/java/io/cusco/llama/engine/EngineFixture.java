@@ -57,7 +57,7 @@ final class EngineFixture {
   private EngineFixture() {}
 
   static Engine engine(FakeLlama model) {
-    return new Engine(model, List.of(), decoder());
+    return new Engine(model, List.of(), decoder(), EngineOptions.DEFAULT);
   }
 
   static Optional<Supplier<PieceDecoder>> decoder() {

@@ -67,7 +67,9 @@ class EngineSimulationTest {
     int maxLength =
         (int) Math.min(model.limits().maxContextLength(), model.kvCache().capacityTokens());
     List<Submitted> all = new ArrayList<>();
-    try (Engine engine = new Engine(model, END_OF_GENERATION, Optional.of(LetterDecoder::new))) {
+    try (Engine engine =
+        new Engine(
+            model, END_OF_GENERATION, Optional.of(LetterDecoder::new), EngineOptions.DEFAULT)) {
       long scorerSeed = random.nextLong();
       CompletableFuture<Void> scorer =
           CompletableFuture.runAsync(() -> scoreTexts(engine, model, scorerSeed, maxLength));

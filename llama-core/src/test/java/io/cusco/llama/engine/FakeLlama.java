@@ -146,9 +146,9 @@ class FakeLlama implements LlamaModel {
     require(step.queryStarts()[0] == 0, "first query starts at", step.queryStarts()[0]);
     require(step.queryStarts()[sequences] == tokens, "the last query must end at token", tokens);
     require(step.isDecodeOnly() == (tokens == sequences), "isDecodeOnly");
-    BitSet owned = new BitSet();
+    BitSet written = new BitSet();
     for (int s = 0; s < sequences; s++) {
-      checkSequence(step, s, owned);
+      checkSequence(step, s, written);
     }
     for (int row = 0; row < step.numLogits(); row++) {
       int token = step.logitTokens()[row];
@@ -157,7 +157,7 @@ class FakeLlama implements LlamaModel {
     }
   }
 
-  private void checkSequence(StepInput step, int s, BitSet owned) {
+  private void checkSequence(StepInput step, int s, BitSet written) {
     int start = step.queryStarts()[s];
     int end = step.queryStarts()[s + 1];
     require(end > start, "no tokens: sequence", s);
@@ -172,8 +172,6 @@ class FakeLlama implements LlamaModel {
     while (numBlocks < step.blockTableStride() && step.blockTables()[table + numBlocks] >= 0) {
       int block = step.blockTables()[table + numBlocks++];
       require(block < cache.numBlocks(), "block, of", block, cache.numBlocks());
-      require(!owned.get(block), "in two sequences: block", block);
-      owned.set(block);
     }
     require(numBlocks >= cache.blocksFor(context), "blocks, keys", numBlocks, context);
     for (int i = numBlocks; i < step.blockTableStride(); i++) {
@@ -185,6 +183,8 @@ class FakeLlama implements LlamaModel {
       int block = step.blockTables()[table + position / cache.blockSize()];
       int slot = block * cache.blockSize() + position % cache.blockSize();
       require(step.slotMapping()[i] == slot, "slot", step.slotMapping()[i]);
+      require(!written.get(slot), "written twice: slot", slot);
+      written.set(slot);
       int id = step.tokenIds()[i];
       require(id >= 0 && id < config.vocabSize(), "token id", id);
     }

@@ -8,6 +8,9 @@ import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.concurrent.Semaphore;
 import org.junit.jupiter.api.Test;
 
 class SchedulerTest {
@@ -18,8 +21,8 @@ class SchedulerTest {
 
   private void setUp(StepLimits limits, int blockSize, int numBlocks) {
     KvCacheSpec cache = new KvCacheSpec(blockSize, numBlocks);
-    blocks = new BlockManager(cache);
-    scheduler = new Scheduler(limits, blocks);
+    blocks = new BlockManager(cache, false);
+    scheduler = new Scheduler(limits, OptionalInt.empty(), blocks);
     step = new StepPlanner(limits, cache);
     draws = new Draws(limits.maxLogits());
   }
@@ -138,7 +141,18 @@ class SchedulerTest {
   private Sequence add(int... prompt) {
     Request request = new Request(prompt, SamplingParams.GREEDY, StopConditions.maxTokens(100));
     Sequence sequence =
-        new Sequence(1, request, new int[0], 1000, PieceDecoder.silent(), cancelled -> {});
+        new Sequence(
+            request,
+            0,
+            PieceDecoder.silent(),
+            new Sequence.Submission(
+                1,
+                new int[0],
+                1000,
+                0,
+                OptionalLong.empty(),
+                new QueuePlace(new Semaphore(0)),
+                cancelled -> {}));
     scheduler.add(sequence);
     return sequence;
   }
@@ -152,6 +166,7 @@ class SchedulerTest {
   /// The step is computed, and every draw gives token 0.
   private void draw() {
     step.advance();
+    scheduler.confirm();
     for (int i = 0; i < draws.size(); i++) {
       draws.sequence(i).accept(0, null);
     }
