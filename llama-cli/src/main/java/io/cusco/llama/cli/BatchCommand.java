@@ -2,8 +2,8 @@ package io.cusco.llama.cli;
 
 import io.cusco.llama.Llama;
 import io.cusco.llama.cli.batch.BatchJob;
-import io.cusco.llama.cli.batch.BatchOptions;
 import io.cusco.llama.cli.batch.BatchSummary;
+import io.cusco.llama.cli.batch.JobOptions;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -95,8 +95,8 @@ final class BatchCommand implements Callable<Integer> {
     Usage.require(
         !resume || !output.equals(STANDARD_STREAM),
         "--resume reads what the output has, which stdout cannot give back; name a file");
-    BatchOptions options =
-        new BatchOptions(
+    JobOptions options =
+        new JobOptions(
             file(input),
             file(output),
             resume,
@@ -126,7 +126,7 @@ final class BatchCommand implements Callable<Integer> {
         Thread farewell = new Thread(() -> sayGoodbye(job, bar), "llama-batch-end");
         Runtime.getRuntime().addShutdownHook(farewell);
         try {
-          summary = job.run(llama, soFar -> show(bar, soFar, lines));
+          summary = job.run(llama, (soFar, rate) -> show(bar, soFar, lines, rate));
         } finally {
           removeHook(farewell);
         }
@@ -154,11 +154,11 @@ final class BatchCommand implements Callable<Integer> {
     }
   }
 
-  private static void show(ProgressBar bar, BatchSummary soFar, long lines) {
+  private static void show(ProgressBar bar, BatchSummary soFar, long lines, double rate) {
     bar.show(
         soFar.answered(),
         Math.max(lines - soFar.skipped(), 0),
-        String.format(Locale.ROOT, "%.1f tokens/s", soFar.tokensPerSecond()));
+        String.format(Locale.ROOT, "%.1f tokens/s", rate));
   }
 
   private static Optional<Path> file(String name) {

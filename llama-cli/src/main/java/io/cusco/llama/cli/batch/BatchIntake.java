@@ -36,7 +36,7 @@ final class BatchIntake implements Runnable {
   private long index;
 
   /// @param ids what an earlier run has answered
-  /// @param seed see [BatchOptions#seed()]
+  /// @param seed see [JobOptions#seed()]
   /// @param window has a permit for each line that may be under way; the writer of an answer gives
   ///   it back
   BatchIntake(
@@ -132,7 +132,7 @@ final class BatchIntake implements Runnable {
     List<Generation> generations = new ArrayList<>();
     try {
       for (Request request : completion.requests()) {
-        generations.add(llama.submit(request));
+        generations.addAll(llama.engine().submitSamples(request));
       }
     } catch (IllegalArgumentException e) {
       generations.forEach(Generation::cancel);

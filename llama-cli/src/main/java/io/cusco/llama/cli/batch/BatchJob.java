@@ -25,6 +25,9 @@ import java.util.concurrent.TimeUnit;
 ///         own thread     at most window() lines         caller's thread
 /// ```
 ///
+/// A line of the input may hold many prompts or none that can run, which is why this has a window
+/// of its own, where [io.cusco.llama.engine.Engine#run] has one of requests.
+///
 /// Memory does not grow with the input, but for the `custom_id`s, see [CustomIds]. One thread uses
 /// it, except where it is said otherwise.
 public final class BatchJob implements AutoCloseable {
@@ -36,10 +39,11 @@ public final class BatchJob implements AutoCloseable {
   /// Hears how far a run has come, now and then, on the thread that runs it.
   @FunctionalInterface
   public interface Listener {
-    void show(BatchSummary soFar);
+    /// @param tokensPerSecond generated in the last seconds, of finished requests and others
+    void show(BatchSummary soFar, double tokensPerSecond);
   }
 
-  private final BatchOptions options;
+  private final JobOptions options;
   private final InputStream in;
   private final BatchOutput output;
   private final CustomIds ids;
@@ -57,7 +61,7 @@ public final class BatchJob implements AutoCloseable {
   /// @param stdin read if the options name no input
   /// @param stdout written to if the options name no output
   /// @throws LlamaException if one of them cannot be opened, or both are the same file
-  public static BatchJob open(BatchOptions options, InputStream stdin, BatchOutput.Sink stdout) {
+  public static BatchJob open(JobOptions options, InputStream stdin, BatchOutput.Sink stdout) {
     requireDifferentFiles(options);
     InputStream in = options.input().map(BatchJob::openInput).orElse(stdin);
     try {
@@ -70,7 +74,7 @@ public final class BatchJob implements AutoCloseable {
     }
   }
 
-  private BatchJob(BatchOptions options, InputStream in, BatchOutput.Sink stdout) {
+  private BatchJob(JobOptions options, InputStream in, BatchOutput.Sink stdout) {
     this.options = options;
     this.in = in;
     ids = new CustomIds();
@@ -92,7 +96,7 @@ public final class BatchJob implements AutoCloseable {
     }
   }
 
-  private static void requireDifferentFiles(BatchOptions options) {
+  private static void requireDifferentFiles(JobOptions options) {
     if (options.input().isEmpty() || options.output().isEmpty()) {
       return;
     }
@@ -156,7 +160,7 @@ public final class BatchJob implements AutoCloseable {
     intake = new BatchIntake(in, ids, llama, options.seed(), window, answers);
     Thread reading = Thread.ofPlatform().daemon().name("llama-batch-input").start(intake);
     try {
-      writeAll(listener);
+      writeAll(llama, listener);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new LlamaException("the batch was interrupted", e);
@@ -176,12 +180,12 @@ public final class BatchJob implements AutoCloseable {
     output.stop();
   }
 
-  private void writeAll(Listener listener) throws InterruptedException {
+  private void writeAll(Llama llama, Listener listener) throws InterruptedException {
     long total = Long.MAX_VALUE;
     while (written < total) {
       Answer answer = answers.poll(PROGRESS_MILLIS, TimeUnit.MILLISECONDS);
       switch (answer) {
-        case null -> note(0, new Usage(0, 0), 0);
+        case null -> note(0, Usage.NONE, 0);
         case Answer.End end -> {
           if (end.failure() != null) {
             throw new LlamaException(
@@ -196,9 +200,9 @@ public final class BatchJob implements AutoCloseable {
                 failed.index(), failed.customId(), failed.completion(), failed.attempt() + 1);
         default -> inOrder(answer);
       }
-      listener.show(summary);
+      listener.show(summary, llama.engine().stats().generatedTokensPerSecond());
     }
-    note(0, new Usage(0, 0), 0);
+    note(0, Usage.NONE, 0);
   }
 
   private void inOrder(Answer answer) {
@@ -216,14 +220,14 @@ public final class BatchJob implements AutoCloseable {
     switch (answer) {
       case Answer.Refused refused -> {
         output.write(refused.line());
-        note(1, new Usage(0, 0), 1);
+        note(1, Usage.NONE, 1);
       }
       case Answer.Failed failed -> {
         String message = failed.failure().getMessage();
         ApiException error = new ApiException(500, "", "", message, failed.failure());
         output.write(
             ResultLine.response(Ids.next(), failed.customId(), error.status(), error.toJson()));
-        note(1, new Usage(0, 0), 1);
+        note(1, Usage.NONE, 1);
       }
       case Answer.Computed computed -> writeComputed(computed);
       case Answer.End _ -> throw new IllegalStateException("the end is no answer");
@@ -254,7 +258,7 @@ public final class BatchJob implements AutoCloseable {
             failedBefore,
             last.promptTokens() + usage.promptTokens(),
             last.completionTokens() + usage.completionTokens(),
-            last.cachedPromptTokens(),
+            last.cachedPromptTokens() + usage.cachedPromptTokens(),
             System.nanoTime() - startNanos);
   }
 

@@ -17,21 +17,23 @@ import tools.jackson.core.JsonGenerator;
 /// @param format reads tool calls out of replies
 /// @param hasTools whether a reply may be a tool call; without tools it is text, whatever it says
 /// @param logprobs writes log-probabilities, where they were asked for
+/// @param request the conversation, with a sample for each choice
 record ChatCompletion(
     String model,
     ChatFormat format,
     boolean hasTools,
     Optional<LogprobsJson> logprobs,
-    List<Request> requests)
+    Request request)
     implements Completion {
 
-  ChatCompletion {
-    requests = List.copyOf(requests);
+  @Override
+  public List<Request> requests() {
+    return List.of(request);
   }
 
   @Override
   public Usage usage(List<Generation.Result> results) {
-    return Usage.of(results, requests.size());
+    return Usage.of(results, request.samples());
   }
 
   @Override

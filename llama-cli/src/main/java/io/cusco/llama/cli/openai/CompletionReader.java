@@ -8,7 +8,6 @@ import io.cusco.llama.cli.json.JsonValueException;
 import io.cusco.llama.engine.Request;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -103,7 +102,7 @@ public final class CompletionReader {
         format,
         !tools.isEmpty(),
         wantsLogprobs ? Optional.of(logprobsJson) : Optional.empty(),
-        choices(List.of(prompt), sampling, stop, SamplingFields.n(body)));
+        new Request(prompt, sampling, stop).withSamples(SamplingFields.n(body)));
   }
 
   private Completion text(JsonValue body, long seed) {
@@ -131,12 +130,12 @@ public final class CompletionReader {
             SamplingFields.stopTokenIds(body),
             SamplingFields.stopStrings(body),
             SamplingFields.ignoreEos(body));
+    SamplingParams sampling = SamplingFields.params(body, seed, top);
     return new TextCompletion(
         model,
-        n,
         echo ? prompts.stream().map(prompt -> prompt.text(llama)).toList() : List.of(),
         top >= 0 ? Optional.of(logprobsJson) : Optional.empty(),
-        choices(ids, SamplingFields.params(body, seed, top), stop, n));
+        ids.stream().map(each -> new Request(each, sampling, stop).withSamples(n)).toList());
   }
 
   private void requireRoom(String param, int[] prompt) {
@@ -150,17 +149,6 @@ public final class CompletionReader {
               + " context where the model has one",
           null);
     }
-  }
-
-  private static List<Request> choices(
-      List<int[]> prompts, SamplingParams sampling, StopConditions stop, int n) {
-    List<Request> requests = new ArrayList<>(prompts.size() * n);
-    for (int[] prompt : prompts) {
-      for (int i = 0; i < n; i++) {
-        requests.add(new Request(prompt, Seeds.ofChoice(sampling, i), stop));
-      }
-    }
-    return requests;
   }
 
   private static List<Integer> concat(List<Integer> first, List<Integer> second) {

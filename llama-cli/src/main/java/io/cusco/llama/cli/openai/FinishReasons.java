@@ -10,7 +10,7 @@ final class FinishReasons {
   static String name(Generation.Result result) {
     return switch (result.finishReason()) {
       case STOP -> "stop";
-      case LENGTH -> "length";
+      case LENGTH, TIMEOUT -> "length";
       case CANCELLED, ERROR ->
           throw new IllegalStateException("no answer is made of " + result.finishReason());
     };

@@ -10,15 +10,11 @@ import tools.jackson.core.JsonGenerator;
 /// `/v1/completions`. Choices are numbered prompt by prompt: those of the first prompt come first.
 ///
 /// @param model the name of the model that answers
-/// @param choicesPerPrompt the request's `n`
 /// @param echoes the text of each prompt where it is to be repeated; otherwise empty
 /// @param logprobs writes log-probabilities, where they were asked for
+/// @param requests the prompts, each with the same number of samples
 record TextCompletion(
-    String model,
-    int choicesPerPrompt,
-    List<String> echoes,
-    Optional<LogprobsJson> logprobs,
-    List<Request> requests)
+    String model, List<String> echoes, Optional<LogprobsJson> logprobs, List<Request> requests)
     implements Completion {
 
   TextCompletion {
@@ -26,9 +22,13 @@ record TextCompletion(
     requests = List.copyOf(requests);
   }
 
+  private int choicesPerPrompt() {
+    return requests.getFirst().samples();
+  }
+
   @Override
   public Usage usage(List<Generation.Result> results) {
-    return Usage.of(results, choicesPerPrompt);
+    return Usage.of(results, choicesPerPrompt());
   }
 
   @Override
@@ -48,7 +48,7 @@ record TextCompletion(
   }
 
   private void writeChoice(JsonGenerator json, int index, Generation.Result result) {
-    String echo = echoes.isEmpty() ? "" : echoes.get(index / choicesPerPrompt);
+    String echo = echoes.isEmpty() ? "" : echoes.get(index / choicesPerPrompt());
     json.writeStartObject();
     json.writeNumberProperty("index", index);
     json.writeStringProperty("text", echo + result.text());

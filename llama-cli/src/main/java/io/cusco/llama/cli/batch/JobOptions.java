@@ -11,7 +11,7 @@ import java.util.Optional;
 /// @param inputOrder whether results are written in the order of their requests, or as they finish
 /// @param maxConcurrent requests that are computed at the same time
 /// @param seed with its `custom_id` decides the draws of a request that states no seed
-public record BatchOptions(
+public record JobOptions(
     Optional<Path> input,
     Optional<Path> output,
     boolean resume,
