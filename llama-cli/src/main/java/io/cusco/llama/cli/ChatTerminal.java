@@ -155,7 +155,7 @@ final class ChatTerminal {
   private static String ending(FinishReason reason) {
     return switch (reason) {
       case STOP -> "";
-      case LENGTH, CANCELLED, ERROR -> " [" + reason.name().toLowerCase(Locale.ROOT) + "]";
+      case LENGTH, TIMEOUT, CANCELLED, ERROR -> " [" + reason.name().toLowerCase(Locale.ROOT) + "]";
     };
   }
 

@@ -133,8 +133,7 @@ public final class Engine implements AutoCloseable {
   /// @return the samples in order
   /// @throws RuntimeException as [#submit] does
   public List<Generation> submitSamples(Request request) {
-    check(request);
-    return submit(request, takePlace(options.whenFull()));
+    return submit(request, options.whenFull());
   }
 
   /// Runs any number of requests, with [BatchOptions#DEFAULT].
@@ -157,11 +156,23 @@ public final class Engine implements AutoCloseable {
 
   /// A run has nothing better to do than to wait, whatever single requests do.
   private List<Generation> submitWhenThereIsRoom(Request request) {
-    check(request);
-    return submit(request, takePlace(EngineOptions.QueueFull.WAIT));
+    return submit(request, EngineOptions.QueueFull.WAIT);
   }
 
-  private List<Generation> submit(Request request, QueuePlace place) {
+  private List<Generation> submit(Request request, EngineOptions.QueueFull whenFull) {
+    check(request);
+    takePlace(whenFull);
+    try {
+      List<Sequence> sequences = sequences(request);
+      send(() -> sequences.forEach(loop::add));
+      return sequences.stream().map(Sequence::generation).toList();
+    } catch (RuntimeException e) {
+      places.release();
+      throw e;
+    }
+  }
+
+  private List<Sequence> sequences(Request request) {
     long nanos = System.nanoTime();
     Sequence.Submission submission =
         new Sequence.Submission(
@@ -170,19 +181,11 @@ public final class Engine implements AutoCloseable {
             maxLength,
             nanos,
             deadline(nanos, request),
-            place,
+            new QueuePlace(places, request.samples()),
             cancelled -> inbox.offer(() -> loop.cancel(cancelled)));
-    List<Sequence> sequences =
-        IntStream.range(0, request.samples())
-            .mapToObj(sample -> new Sequence(request, sample, newDecoder(), submission))
-            .toList();
-    try {
-      send(() -> sequences.forEach(loop::add));
-    } catch (IllegalStateException e) {
-      place.giveBack();
-      throw e;
-    }
-    return sequences.stream().map(Sequence::generation).toList();
+    return IntStream.range(0, request.samples())
+        .mapToObj(sample -> new Sequence(request, sample, newDecoder(), submission))
+        .toList();
   }
 
   private PieceDecoder newDecoder() {
@@ -197,9 +200,9 @@ public final class Engine implements AutoCloseable {
     return OptionalLong.of(nanos + Math.min(timeout, MAX_TIMEOUT_NANOS));
   }
 
-  private QueuePlace takePlace(EngineOptions.QueueFull whenFull) {
+  private void takePlace(EngineOptions.QueueFull whenFull) {
     if (places.tryAcquire()) {
-      return new QueuePlace(places);
+      return;
     }
     if (whenFull == EngineOptions.QueueFull.REFUSE) {
       throw new QueueFullException(options.maxQueued());
@@ -214,7 +217,6 @@ public final class Engine implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new LlamaException("interrupted while waiting for room in the queue", e);
     }
-    return new QueuePlace(places);
   }
 
   private void check(Request request) {

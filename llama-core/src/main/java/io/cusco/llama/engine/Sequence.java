@@ -47,7 +47,8 @@ final class Sequence {
     this.firstTokenNanos = startedNanos;
     this.lastTokenNanos = startedNanos;
     SamplingParams asked = request.sampling();
-    this.sampling = asked.withSeed(Uniforms.seedOfSample(asked.seed(), sample));
+    this.sampling =
+        sample == 0 ? asked : asked.withSeed(Uniforms.seedOfSample(asked.seed(), sample));
     this.stop = request.stop();
     this.endTokenIds = endTokenIds(stop, submission.endOfGeneration());
     this.stream = new TextStream(decoder, stop.stopStrings());
@@ -66,7 +67,7 @@ final class Sequence {
   /// @param maxLength tokens a sequence may have, prompt included
   /// @param nanos when it came, in the clock of `System.nanoTime`
   /// @param deadlineNanos when it has to end, if it has to
-  /// @param place its place in the queue, until its first step or its end
+  /// @param place its place in the queue
   /// @param canceller how a generation, on any thread, asks for the end
   record Submission(
       long requestId,
@@ -120,7 +121,7 @@ final class Sequence {
     started = true;
     startedNanos = System.nanoTime();
     cachedPromptTokens = tokens.numComputed();
-    submission.place().giveBack();
+    submission.place().leave();
     return true;
   }
 
@@ -159,7 +160,7 @@ final class Sequence {
 
   /// Ends it with what there is.
   void finish(FinishReason reason) {
-    submission.place().giveBack();
+    leaveQueue();
     generation.finish(
         new Generation.Result(
             boxed(tokens.ids(0, promptLength)),
@@ -175,8 +176,14 @@ final class Sequence {
   }
 
   void fail(LlamaException failure) {
-    submission.place().giveBack();
+    leaveQueue();
     generation.fail(failure);
+  }
+
+  private void leaveQueue() {
+    if (!started) {
+      submission.place().leave();
+    }
   }
 
   private int numOutput() {

@@ -8,6 +8,7 @@ import io.cusco.llama.model.StepInput;
 import io.cusco.llama.model.StepLimits;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,21 +21,24 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Random loads on random engines: every request ends exactly once, with the tokens that it would
-/// have had alone, and no block is lost.
+/// Random loads on random engines, with and without a prefix cache: every sample of every request
+/// ends exactly once, with the tokens that it would have had alone, and no block is lost.
 @Timeout(value = 60, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EngineSimulationTest {
   private static final int VOCAB_SIZE = 41;
   private static final List<Integer> END_OF_GENERATION = List.of(3, 11);
-  private static final int ENGINES = 150;
+  private static final int ENGINES = 300;
   private static final int REQUESTS_PER_ENGINE = 30;
 
   private final AtomicLong preemptions = new AtomicLong();
   private final AtomicLong finished = new AtomicLong();
   private final AtomicLong cancelled = new AtomicLong();
+  private final AtomicLong timedOut = new AtomicLong();
   private final AtomicLong failed = new AtomicLong();
+  private final AtomicLong promptTokens = new AtomicLong();
+  private final AtomicLong cachedPromptTokens = new AtomicLong();
 
-  private record Submitted(Request request, Generation generation, boolean mayBeCancelled) {}
+  private record Submitted(Request request, List<Generation> generations, boolean mayBeCancelled) {}
 
   @Test
   void everyRequestGivesWhatItGivesAlone() throws Exception {
@@ -43,9 +47,18 @@ class EngineSimulationTest {
       simulate("seed " + seed, random, randomModel(random, 0));
     }
     System.out.printf(
-        "engine simulation: seeds 1 .. %d, %d finished, %d cancelled, %d preemptions%n",
-        ENGINES, finished.get(), cancelled.get(), preemptions.get());
+        "engine simulation: seeds 1 .. %d, %d finished, %d cancelled, %d timed out,"
+            + " %d preemptions, %d of %d prompt tokens from the cache%n",
+        ENGINES,
+        finished.get(),
+        cancelled.get(),
+        timedOut.get(),
+        preemptions.get(),
+        cachedPromptTokens.get(),
+        promptTokens.get());
     assertThat(preemptions.get()).isPositive();
+    assertThat(timedOut.get()).isPositive();
+    assertThat(cachedPromptTokens.get()).isGreaterThan(promptTokens.get() / 20);
     assertThat(cancelled.get()).isPositive();
     assertThat(failed.get()).isZero();
   }
@@ -67,67 +80,103 @@ class EngineSimulationTest {
     int maxLength =
         (int) Math.min(model.limits().maxContextLength(), model.kvCache().capacityTokens());
     List<Submitted> all = new ArrayList<>();
+    EngineOptions options = randomOptions(random);
     try (Engine engine =
-        new Engine(
-            model, END_OF_GENERATION, Optional.of(LetterDecoder::new), EngineOptions.DEFAULT)) {
+        new Engine(model, END_OF_GENERATION, Optional.of(LetterDecoder::new), options)) {
       long scorerSeed = random.nextLong();
       CompletableFuture<Void> scorer =
           CompletableFuture.runAsync(() -> scoreTexts(engine, model, scorerSeed, maxLength));
+      List<int[]> beginnings = beginnings(random, maxLength);
       for (int i = 0; i < REQUESTS_PER_ENGINE; i++) {
-        Request request = randomRequest(random, maxLength);
+        Request request = randomRequest(random, beginnings, maxLength);
         boolean mayBeCancelled = random.nextInt(5) == 0;
-        Generation generation = engine.submit(request);
-        all.add(new Submitted(request, generation, mayBeCancelled));
+        List<Generation> generations = engine.submitSamples(request);
+        all.add(new Submitted(request, generations, mayBeCancelled));
         if (random.nextInt(3) == 0) {
           LockSupport.parkNanos(random.nextInt(100_000));
         }
         if (mayBeCancelled) {
-          generation.cancel();
+          generations.get(random.nextInt(generations.size())).cancel();
         }
       }
       for (Submitted each : all) {
-        check(seed, each, model, maxLength);
+        for (int sample = 0; sample < each.generations().size(); sample++) {
+          check(seed, each, sample, model, maxLength);
+        }
       }
       scorer.join();
       awaitIdle(seed, engine);
-      preemptions.addAndGet(engine.stats().preemptions());
+      checkAtRest(seed, engine, model, options);
     }
     assertThat(model.closed).as(seed).isTrue();
   }
 
-  private void check(String seed, Submitted each, FakeLlama model, int maxLength) {
+  /// Nothing is held, and every block can be had again.
+  private void checkAtRest(String seed, Engine engine, FakeLlama model, EngineOptions options)
+      throws InterruptedException {
+    EngineStats stats = engine.stats();
+    assertThat(stats.cachedPromptTokens())
+        .as(seed)
+        .isBetween(0L, options.prefixCache() ? stats.promptTokens() : 0L);
+    preemptions.addAndGet(stats.preemptions());
+    promptTokens.addAndGet(stats.promptTokens());
+    cachedPromptTokens.addAndGet(stats.cachedPromptTokens());
+    KvCacheSpec cache = model.kvCache();
+    int length = (int) Math.min(cache.capacityTokens(), model.limits().maxContextLength());
+    try {
+      engine.score(new int[length], (position, logits) -> {});
+    } catch (LlamaException e) {
+      assertThat(e).as(seed).hasMessageContaining("now and then");
+    }
+    awaitIdle(seed, engine);
+    // What the text took is empty now, what it did not take is as it was.
+    int untouched = cache.numBlocks() - cache.blocksFor(length);
+    assertThat(engine.stats().cachedBlocks())
+        .as(seed)
+        .isBetween(Math.min(stats.cachedBlocks(), untouched), untouched);
+  }
+
+  private void check(String seed, Submitted each, int sample, FakeLlama model, int maxLength) {
+    Generation generation = each.generations().get(sample);
     OneAtATime.Expected expected =
-        OneAtATime.run(model, each.request(), END_OF_GENERATION, maxLength);
+        OneAtATime.run(model, each.request(), sample, END_OF_GENERATION, maxLength);
     StringBuilder text = new StringBuilder();
     List<Integer> ids = new ArrayList<>();
     Generation.Result result;
     try {
-      for (Generation.Piece piece : each.generation()) {
+      for (Generation.Piece piece : generation) {
         ids.add(piece.tokenId());
         text.append(piece.text());
       }
-      result = each.generation().await();
+      result = generation.await();
     } catch (LlamaException e) {
       assertThat(e).as(seed).hasMessageContaining("the model failed");
-      assertThat(each.generation().finishReason()).contains(FinishReason.ERROR);
+      assertThat(generation.finishReason()).contains(FinishReason.ERROR);
       failed.incrementAndGet();
       return;
     }
     assertThat(result.ids()).as(seed).isEqualTo(ids);
     assertThat(result.text()).as(seed).isEqualTo(text.toString());
-    if (result.finishReason() == FinishReason.CANCELLED) {
-      assertThat(each.mayBeCancelled()).as(seed).isTrue();
-      assertThat(ids).as(seed).isEqualTo(expected.ids().subList(0, ids.size()));
-      assertThat(expected.text()).as(seed).startsWith(result.text());
-      cancelled.incrementAndGet();
-    } else {
-      assertThat(ids).as(seed).isEqualTo(expected.ids());
-      assertThat(result.text()).as(seed).isEqualTo(expected.text());
-      assertThat(result.finishReason()).as(seed).isEqualTo(expected.reason());
-      assertThat(result.logprobs())
-          .hasSize(each.request().sampling().wantsLogprobs() ? ids.size() : 0);
-      finished.incrementAndGet();
+    switch (result.finishReason()) {
+      case CANCELLED -> {
+        assertThat(each.mayBeCancelled()).as(seed).isTrue();
+        cancelled.incrementAndGet();
+      }
+      case TIMEOUT -> {
+        assertThat(each.request().timeout()).as(seed).isPresent();
+        timedOut.incrementAndGet();
+      }
+      case STOP, LENGTH, ERROR -> {
+        assertThat(ids).as(seed).isEqualTo(expected.ids());
+        assertThat(result.text()).as(seed).isEqualTo(expected.text());
+        assertThat(result.finishReason()).as(seed).isEqualTo(expected.reason());
+        assertThat(result.logprobs())
+            .hasSize(each.request().sampling().wantsLogprobs() ? ids.size() : 0);
+        finished.incrementAndGet();
+      }
     }
+    assertThat(ids).as(seed).isEqualTo(expected.ids().subList(0, ids.size()));
+    assertThat(expected.text()).as(seed).startsWith(result.text());
   }
 
   /// Scores a few texts, one after another.
@@ -168,7 +217,7 @@ class EngineSimulationTest {
   private static FakeLlama randomModel(Random random, int oneFailureIn) {
     int context = 4 + random.nextInt(60);
     int blockSize = 1 + random.nextInt(6);
-    int numBlocks = 1 + random.nextInt(Math.ceilDiv(context, blockSize) * 3);
+    int numBlocks = 1 + random.nextInt(Math.ceilDiv(context, blockSize) * (1 + random.nextInt(3)));
     if ((long) blockSize * numBlocks < 3) {
       numBlocks = 3;
     }
@@ -191,8 +240,39 @@ class EngineSimulationTest {
     };
   }
 
-  private static Request randomRequest(Random random, int maxLength) {
-    int[] prompt = randomIds(random, 1 + random.nextInt(maxLength - 1));
+  private static EngineOptions randomOptions(Random random) {
+    EngineOptions options = EngineOptions.DEFAULT.withPrefixCache(random.nextInt(4) > 0);
+    if (random.nextInt(3) == 0) {
+      options = options.withMaxRunning(1 + random.nextInt(4));
+    }
+    if (random.nextInt(3) == 0) {
+      options = options.withQueue(1 + random.nextInt(5), EngineOptions.QueueFull.WAIT);
+    }
+    return options;
+  }
+
+  /// What prompts begin with: a tree of texts, each longer one starting with a part of another.
+  private static List<int[]> beginnings(Random random, int maxLength) {
+    List<int[]> beginnings = new ArrayList<>(List.of(new int[0]));
+    for (int i = 0; i < 5; i++) {
+      int[] other = beginnings.get(random.nextInt(beginnings.size()));
+      int[] kept = Arrays.copyOf(other, random.nextInt(other.length + 1));
+      beginnings.add(concat(kept, randomIds(random, random.nextInt(maxLength - kept.length))));
+    }
+    return beginnings;
+  }
+
+  private static int[] concat(int[] first, int[] second) {
+    int[] both = Arrays.copyOf(first, first.length + second.length);
+    System.arraycopy(second, 0, both, first.length, second.length);
+    return both;
+  }
+
+  private static Request randomRequest(Random random, List<int[]> beginnings, int maxLength) {
+    int[] beginning = beginnings.get(random.nextInt(beginnings.size()));
+    int[] rest = randomIds(random, 1 + random.nextInt(maxLength - 1));
+    int[] prompt = concat(beginning, rest);
+    prompt = Arrays.copyOf(prompt, Math.min(prompt.length, maxLength - 1));
     SamplingParams.Builder sampling = SamplingParams.builder().seed(random.nextLong());
     switch (random.nextInt(4)) {
       case 0 -> sampling.temperature(0);
@@ -200,6 +280,17 @@ class EngineSimulationTest {
       case 2 -> sampling.topP(0.9).repetitionPenalty(1.2).logprobs(2);
       default -> sampling.temperature(1.5);
     }
+    Request request = new Request(prompt, sampling.build(), randomStop(random));
+    if (random.nextInt(3) == 0) {
+      request = request.withSamples(1 + random.nextInt(5));
+    }
+    if (random.nextInt(6) == 0) {
+      request = request.withTimeout(Duration.ofNanos(1 + random.nextInt(2_000_000)));
+    }
+    return request;
+  }
+
+  private static StopConditions randomStop(Random random) {
     String[] strings = {"abc", "bab", "cab", "é", "aa", "bcab", "\uFFFD", "caé"};
     List<String> stops = new ArrayList<>();
     for (int i = random.nextInt(3); i > 0; i--) {
@@ -207,10 +298,7 @@ class EngineSimulationTest {
     }
     List<Integer> stopIds =
         random.nextInt(4) == 0 ? List.of(random.nextInt(VOCAB_SIZE)) : List.of();
-    return new Request(
-        prompt,
-        sampling.build(),
-        new StopConditions(1 + random.nextInt(40), stopIds, stops, random.nextBoolean()));
+    return new StopConditions(1 + random.nextInt(40), stopIds, stops, random.nextBoolean());
   }
 
   private static int[] randomIds(Random random, int length) {

@@ -12,17 +12,20 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/// A model whose logits are a hash of everything before them. It keeps token ids in the slots of a
-/// paged cache, as a real one keeps keys and values, and reads the context back through the block
-/// tables: a wrong slot, position, table or a block shared by two sequences gives other tokens. It
-/// also checks every promise that [StepInput] makes.
+/// A model whose logits are a hash of everything before them. The slots of its paged cache hold a
+/// key per token that depends on the token and on the key before it, as those of a real model
+/// depend on all earlier tokens, and logits are a hash of all keys, read back through the block
+/// tables: a wrong slot, position or table, a block that holds the same tokens after others, or one
+/// that was reused, gives other tokens. It also checks every promise that [StepInput] makes.
 class FakeLlama implements LlamaModel {
   private static final int EMPTY = -1;
+  private static final long FIRST_KEY = 17;
 
   private final LlamaConfig config;
   private final StepLimits limits;
   private final KvCacheSpec cache;
   private final int[] slots;
+  private final long[] keys;
   private final float[][] logits;
   private final float[] scratch;
   private final Sampler sampler;
@@ -40,6 +43,7 @@ class FakeLlama implements LlamaModel {
     this.cache = cache;
     this.slots = new int[cache.blockSize() * cache.numBlocks()];
     Arrays.fill(slots, EMPTY);
+    this.keys = new long[slots.length];
     this.logits = new float[limits.maxLogits()][vocabSize];
     this.scratch = new float[vocabSize];
     this.sampler = new Sampler(vocabSize);
@@ -71,8 +75,14 @@ class FakeLlama implements LlamaModel {
     numSteps.incrementAndGet();
     largestStep = Math.max(largestStep, step.numTokens());
     check(step);
-    for (int i = 0; i < step.numTokens(); i++) {
-      slots[step.slotMapping()[i]] = step.tokenIds()[i];
+    // In order of the step: a sequence may read what one before it writes, as layer by layer.
+    for (int s = 0; s < step.numSequences(); s++) {
+      for (int i = step.queryStarts()[s]; i < step.queryStarts()[s + 1]; i++) {
+        int position = step.positions()[i];
+        long before = position == 0 ? FIRST_KEY : keys[slot(step, s, position - 1)];
+        slots[step.slotMapping()[i]] = step.tokenIds()[i];
+        keys[step.slotMapping()[i]] = key(before, step.tokenIds()[i]);
+      }
     }
     numLogits = step.numLogits();
     int sequence = 0;
@@ -81,19 +91,55 @@ class FakeLlama implements LlamaModel {
       while (step.queryStarts()[sequence + 1] <= token) {
         sequence++;
       }
-      fillLogits(context(step, sequence, step.positions()[token] + 1), logits[row]);
+      fillLogits(step, sequence, step.positions()[token] + 1, logits[row]);
     }
+  }
+
+  private void fillLogits(StepInput step, int sequence, int length, float[] row) {
+    int[] context = new int[length];
+    long hash = 0;
+    for (int position = 0; position < length; position++) {
+      int slot = slot(step, sequence, position);
+      require(slots[slot] != EMPTY, "never written: position", position);
+      context[position] = slots[slot];
+      hash = mix(hash + keys[slot]);
+    }
+    if (hash == hash(context)) {
+      fillLogits(context, row);
+    } else {
+      fillLogits(hash, row);
+    }
+  }
+
+  private int slot(StepInput step, int sequence, int position) {
+    int block =
+        step.blockTables()[sequence * step.blockTableStride() + position / cache.blockSize()];
+    return block * cache.blockSize() + position % cache.blockSize();
   }
 
   /// The logits after `context`; the truth that tests compare with.
   void fillLogits(int[] context, float[] row) {
-    long hash = 17;
-    for (int id : context) {
-      hash = mix(hash * 31 + id);
-    }
+    fillLogits(hash(context), row);
+  }
+
+  private static void fillLogits(long hash, float[] row) {
     for (int id = 0; id < row.length; id++) {
       row[id] = (mix(hash + id) >>> 40) * 0x1p-21f;
     }
+  }
+
+  private static long hash(int[] context) {
+    long hash = 0;
+    long key = FIRST_KEY;
+    for (int id : context) {
+      key = key(key, id);
+      hash = mix(hash + key);
+    }
+    return hash;
+  }
+
+  private static long key(long before, int id) {
+    return mix(before * 31 + id);
   }
 
   @Override
@@ -123,17 +169,6 @@ class FakeLlama implements LlamaModel {
     checkThread();
     closed = true;
     closedBy = Thread.currentThread();
-  }
-
-  private int[] context(StepInput step, int sequence, int length) {
-    int[] context = new int[length];
-    for (int position = 0; position < length; position++) {
-      int block =
-          step.blockTables()[sequence * step.blockTableStride() + position / cache.blockSize()];
-      context[position] = slots[block * cache.blockSize() + position % cache.blockSize()];
-      require(context[position] != EMPTY, "never written: position", position);
-    }
-    return context;
   }
 
   private void check(StepInput step) {

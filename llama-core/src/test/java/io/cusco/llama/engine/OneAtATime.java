@@ -15,13 +15,15 @@ final class OneAtATime {
 
   record Expected(List<Integer> ids, String text, FinishReason reason) {}
 
+  /// @param sample which of the request's samples
   static Expected run(
-      FakeLlama model, Request request, List<Integer> endOfGeneration, int maxLength) {
+      FakeLlama model, Request request, int sample, List<Integer> endOfGeneration, int maxLength) {
     Sampler sampler = new Sampler(model.config().vocabSize());
     float[] logits = new float[model.config().vocabSize()];
     TokenHistory history = new TokenHistory();
     int[] prompt = request.promptIds();
     Arrays.stream(prompt).forEach(history::addPrompt);
+    long seed = Uniforms.seedOfSample(request.sampling().seed(), sample);
     StopConditions stop = request.stop();
     List<Integer> ids = new ArrayList<>();
     while (true) {
@@ -30,7 +32,7 @@ final class OneAtATime {
         context[prompt.length + i] = ids.get(i);
       }
       model.fillLogits(context, logits);
-      double uniform = Uniforms.at(request.sampling().seed(), context.length);
+      double uniform = Uniforms.at(seed, context.length);
       int id = sampler.sample(logits, request.sampling(), history, uniform);
       history.addOutput(id);
       List<Integer> before = List.copyOf(ids);

@@ -151,7 +151,7 @@ class SchedulerTest {
                 1000,
                 0,
                 OptionalLong.empty(),
-                new QueuePlace(new Semaphore(0)),
+                new QueuePlace(new Semaphore(0), 1),
                 cancelled -> {}));
     scheduler.add(sequence);
     return sequence;
