@@ -19,7 +19,15 @@ class MainTest {
     assertThat(result.code()).isZero();
     assertThat(result.out())
         .contains(
-            "generate", "chat", "tokenize", "detokenize", "score", "inspect", "bench", "doctor");
+            "generate",
+            "chat",
+            "tokenize",
+            "detokenize",
+            "score",
+            "inspect",
+            "bench",
+            "batch",
+            "doctor");
     assertThat(result.err()).isEmpty();
   }
 
@@ -33,6 +41,7 @@ class MainTest {
         "score",
         "inspect",
         "bench",
+        "batch",
         "doctor"
       })
   void everyCommandHasHelp(String command) {
@@ -48,6 +57,10 @@ class MainTest {
         "nonsense",
         "serve",
         "batch",
+        "batch -i x",
+        "batch -i x -o y --order random",
+        "batch -i x -o y --max-concurrent 0",
+        "batch -i x -o - --resume",
         "quantize",
         "pull",
         "generate --no-such-option",

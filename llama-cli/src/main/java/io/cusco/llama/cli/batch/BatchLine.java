@@ -3,8 +3,11 @@ package io.cusco.llama.cli.batch;
 import io.cusco.llama.cli.json.JsonValue;
 import io.cusco.llama.cli.json.JsonValueException;
 import io.cusco.llama.cli.openai.Endpoint;
+import java.util.Arrays;
 
 /// One line of the input: `{"custom_id","method","url","body"}`.
+///
+/// @param body as if it had come by itself: refusals name its fields without `body.`
 record BatchLine(String customId, Endpoint endpoint, JsonValue body) {
 
   /// A line that is no request. The `code` words are those of OpenAI's batch errors where it has
@@ -71,7 +74,7 @@ record BatchLine(String customId, Endpoint endpoint, JsonValue body) {
       if (!body.isObject()) {
         throw body.mustBe("an object");
       }
-      return new BatchLine(customId, endpoint, body);
+      return new BatchLine(customId, endpoint, body.asRoot());
     } catch (JsonValueException e) {
       throw new BadLineException("missing_required_parameter", e);
     }
@@ -86,6 +89,6 @@ record BatchLine(String customId, Endpoint endpoint, JsonValue body) {
             && bytes[0] == (byte) 0xEF
             && bytes[1] == (byte) 0xBB
             && bytes[2] == (byte) 0xBF;
-    return marked ? java.util.Arrays.copyOfRange(bytes, 3, bytes.length) : bytes;
+    return marked ? Arrays.copyOfRange(bytes, 3, bytes.length) : bytes;
   }
 }

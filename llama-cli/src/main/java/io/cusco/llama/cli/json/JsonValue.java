@@ -114,6 +114,11 @@ public final class JsonValue {
     return path;
   }
 
+  /// The same value, from which paths start anew.
+  public JsonValue asRoot() {
+    return new JsonValue("", tree);
+  }
+
   public boolean isNull() {
     return tree == null;
   }

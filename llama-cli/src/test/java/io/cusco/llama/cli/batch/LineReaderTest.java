@@ -56,12 +56,12 @@ class LineReaderTest {
       long end = 0;
       for (int i = 0; i < lines.size(); i++) {
         LineReader.Line line = lines.get(i);
-        assertThat(new String(line.bytes(), StandardCharsets.US_ASCII))
-            .isEqualTo(expected.get(i));
+        assertThat(new String(line.bytes(), StandardCharsets.US_ASCII)).isEqualTo(expected.get(i));
         assertThat(line.number()).isEqualTo(i + 1);
         end += expected.get(i).length() + (line.isWhole() ? 1 : 0);
         assertThat(line.end()).isEqualTo(end);
-        assertThat(line.isWhole()).isEqualTo(i < lines.size() - 1 || bytes[bytes.length - 1] == '\n');
+        assertThat(line.isWhole())
+            .isEqualTo(i < lines.size() - 1 || bytes[bytes.length - 1] == '\n');
       }
       assertThat(end).isEqualTo(bytes.length);
     }
@@ -70,7 +70,8 @@ class LineReaderTest {
   @Test
   void aLineBeyondTheLimitIsPassedOver() throws IOException {
     String text = "ab\n" + "x".repeat(200_000) + "\ncd\n";
-    List<LineReader.Line> lines = read(new ByteArrayInputStream(text.getBytes(StandardCharsets.US_ASCII)), 100);
+    List<LineReader.Line> lines =
+        read(new ByteArrayInputStream(text.getBytes(StandardCharsets.US_ASCII)), 100);
     assertThat(lines).extracting(LineReader.Line::isTooLong).containsExactly(false, true, false);
     assertThat(lines.get(1).bytes()).isEmpty();
     assertThat(lines.get(2).bytes()).containsExactly('c', 'd');

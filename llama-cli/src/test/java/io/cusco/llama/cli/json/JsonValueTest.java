@@ -46,7 +46,15 @@ class JsonValueTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "4.5", "1e400", "1e999999999999", "-1", "11", "9223372036854775808", "\"4\"", "null", "[]",
+        "4.5",
+        "1e400",
+        "1e999999999999",
+        "-1",
+        "11",
+        "9223372036854775808",
+        "\"4\"",
+        "null",
+        "[]",
         "1e-999999999"
       })
   void whatIsNoWholeNumberInTheRangeIsRefused(String json) {
@@ -80,8 +88,18 @@ class JsonValueTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "", " ", "{", "{\"a\":1}}", "{\"a\":1} {}", "nonsense", "{'a':1}", "{\"a\":NaN}", "[1,]",
-        "{\"a\":\"\u0001\"}", "\u0000", "{\"a\":01}"
+        "",
+        " ",
+        "{",
+        "{\"a\":1}}",
+        "{\"a\":1} {}",
+        "nonsense",
+        "{'a':1}",
+        "{\"a\":NaN}",
+        "[1,]",
+        "{\"a\":\"\u0001\"}",
+        "\u0000",
+        "{\"a\":01}"
       })
   void whatIsNoJsonIsRefusedInOneLine(String json) {
     assertThatThrownBy(() -> JsonValue.parse(json))
