@@ -15,13 +15,15 @@ final class BatchFixture {
 
   static String text(String customId, String prompt, int maxTokens) {
     return """
-        {"custom_id":"%s","method":"POST","url":"/v1/completions","body":{"prompt":"%s","max_tokens":%d,"temperature":0}}"""
+    {"custom_id":"%s","method":"POST","url":"/v1/completions","body":{"prompt":"%s","max_tokens":%d,"temperature":0}}\
+    """
         .formatted(customId, prompt, maxTokens);
   }
 
   static String chat(String customId, String message, int maxTokens) {
     return """
-        {"custom_id":"%s","method":"POST","url":"/v1/chat/completions","body":{"messages":[{"role":"user","content":"%s"}],"max_tokens":%d,"seed":3}}"""
+    {"custom_id":"%s","method":"POST","url":"/v1/chat/completions","body":{"messages":[{"role":"user","content":"%s"}],"max_tokens":%d,"seed":3}}\
+    """
         .formatted(customId, message, maxTokens);
   }
 
@@ -35,8 +37,10 @@ final class BatchFixture {
           switch (i % 10) {
             case 3 -> chat("r" + i, "Tell me about " + name + " and number " + i + ".", 1 + i % 12);
             case 6 -> text("r" + i, "x", 0);
-            case 8 -> i % 20 == 8 ? text("r" + (i - 1), "again", 4) : "line %d is no JSON".formatted(i);
-            default -> text("r" + i, "Once there was " + name + " and " + i + " friends", 1 + i % 12);
+            case 8 ->
+                i % 20 == 8 ? text("r" + (i - 1), "again", 4) : "line %d is no JSON".formatted(i);
+            default ->
+                text("r" + i, "Once there was " + name + " and " + i + " friends", 1 + i % 12);
           });
     }
     return lines;

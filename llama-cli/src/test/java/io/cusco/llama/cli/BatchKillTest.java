@@ -36,8 +36,20 @@ class BatchKillTest {
 
   private String[] args(Path out, String order) {
     return new String[] {
-      "batch", "--backend", "cpu", "-i", input.toString(), "-o", out.toString(), "--resume",
-      "--order", order, "--seed", "9", "--max-concurrent", "8"
+      "batch",
+      "--backend",
+      "cpu",
+      "-i",
+      input.toString(),
+      "-o",
+      out.toString(),
+      "--resume",
+      "--order",
+      order,
+      "--seed",
+      "9",
+      "--max-concurrent",
+      "8"
     };
   }
 

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -62,15 +63,19 @@ final class BatchIntake implements Runnable {
 
   @Override
   public void run() {
+    // Whatever ends this thread, an Error too, whoever waits for answers must hear of it.
+    Exception failure = new IllegalStateException("the thread that reads the input has died");
     try {
       for (LineReader.Line line = lines.next(); line != null; line = lines.next()) {
         if (!line.isBlank()) {
           take(line);
         }
       }
-      answers.add(new Answer.End(index, null));
+      failure = null;
     } catch (IOException | InterruptedException | RuntimeException e) {
-      answers.add(new Answer.End(index, e));
+      failure = e;
+    } finally {
+      answers.add(new Answer.End(index, failure));
     }
   }
 
@@ -151,7 +156,13 @@ final class BatchIntake implements Runnable {
                             customId,
                             completion,
                             generations.stream().map(Generation::await).toList())
-                        : new Answer.Failed(number, customId, completion, attempt, failure)));
+                        : new Answer.Failed(
+                            number, customId, completion, attempt, unwrap(failure))));
+  }
+
+  private static Throwable unwrap(Throwable failure) {
+    boolean wrapped = failure instanceof CompletionException && failure.getCause() != null;
+    return wrapped ? failure.getCause() : failure;
   }
 
   private static Answer refusal(long number, String customId, ApiException e) {

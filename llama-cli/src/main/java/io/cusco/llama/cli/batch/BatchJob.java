@@ -188,21 +188,31 @@ public final class BatchJob implements AutoCloseable {
         case null -> note(0, Usage.NONE, 0);
         case Answer.End end -> {
           if (end.failure() != null) {
-            throw new LlamaException(
-                "the batch stopped after %d answers: %s"
-                    .formatted(written, end.failure().getMessage()),
-                end.failure());
+            throw stopped(end.failure());
           }
           total = end.index();
         }
-        case Answer.Failed failed when failed.attempt() < MAX_ATTEMPTS ->
-            intake.submit(
-                failed.index(), failed.customId(), failed.completion(), failed.attempt() + 1);
+        case Answer.Failed failed when failed.attempt() < MAX_ATTEMPTS -> retry(failed);
         default -> inOrder(answer);
       }
       listener.show(summary, llama.engine().stats().generatedTokensPerSecond());
     }
     note(0, Usage.NONE, 0);
+  }
+
+  /// Also tells a request that failed from an engine that did: nothing is written of the latter, so
+  /// that a later run answers it.
+  private void retry(Answer.Failed failed) {
+    try {
+      intake.submit(failed.index(), failed.customId(), failed.completion(), failed.attempt() + 1);
+    } catch (IllegalStateException e) {
+      throw stopped(e);
+    }
+  }
+
+  private LlamaException stopped(Exception cause) {
+    return new LlamaException(
+        "the batch stopped after %d answers: %s".formatted(written, cause.getMessage()), cause);
   }
 
   private void inOrder(Answer answer) {

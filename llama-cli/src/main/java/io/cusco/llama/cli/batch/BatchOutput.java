@@ -10,10 +10,12 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 
 /// Where result lines go: each is handed to the system whole and at once, so that a process that is
 /// killed leaves whole lines and at most one torn at the end.
@@ -70,7 +72,7 @@ public final class BatchOutput implements AutoCloseable {
   ///
   /// @param answered hears of each whole line
   /// @throws LlamaException as [#create], or if a line is none that a run writes
-  static BatchOutput resume(Path path, java.util.function.Consumer<ResultLine.Answered> answered) {
+  static BatchOutput resume(Path path, Consumer<ResultLine.Answered> answered) {
     requireFolder(path);
     if (Files.exists(path) && !Files.isRegularFile(path)) {
       throw new LlamaException("%s is no file, so there is nothing to resume".formatted(path));
@@ -116,8 +118,8 @@ public final class BatchOutput implements AutoCloseable {
     try {
       return FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     } catch (IOException e) {
-      throw new LlamaException(
-          "cannot write %s: %s".formatted(path, e.getClass().getSimpleName()), e);
+      String reason = e instanceof AccessDeniedException ? "access denied" : e.getMessage();
+      throw new LlamaException("cannot write %s: %s".formatted(path, reason), e);
     }
   }
 
@@ -135,8 +137,8 @@ public final class BatchOutput implements AutoCloseable {
     throw new LlamaException("%s: another run writes to it".formatted(path));
   }
 
-  private static long endOfWholeLines(
-      Path path, java.util.function.Consumer<ResultLine.Answered> answered) throws IOException {
+  private static long endOfWholeLines(Path path, Consumer<ResultLine.Answered> answered)
+      throws IOException {
     long end = 0;
     try (InputStream in = new BufferedInputStream(Files.newInputStream(path))) {
       LineReader lines = new LineReader(in, MAX_LINE_BYTES);

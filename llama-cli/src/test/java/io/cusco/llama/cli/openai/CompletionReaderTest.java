@@ -39,8 +39,7 @@ class CompletionReaderTest {
     assumeTrue(DemoModel.numBytes().isPresent(), "this build has no bundled demo model");
     llama =
         Llama.open(
-            DemoModel.open(),
-            LlamaOptions.DEFAULT.withBackend("cpu").withContextLength(CONTEXT));
+            DemoModel.open(), LlamaOptions.DEFAULT.withBackend("cpu").withContextLength(CONTEXT));
     reader = new CompletionReader(llama);
   }
 
@@ -53,7 +52,8 @@ class CompletionReaderTest {
 
   private static Completion chat(String fields) {
     String messages = "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]";
-    return read(Endpoint.CHAT_COMPLETIONS, "{" + messages + (fields.isEmpty() ? "" : "," + fields) + "}");
+    return read(
+        Endpoint.CHAT_COMPLETIONS, "{" + messages + (fields.isEmpty() ? "" : "," + fields) + "}");
   }
 
   private static Completion text(String fields) {
@@ -78,8 +78,7 @@ class CompletionReaderTest {
     Request chat = only(chat(""));
     assertThat(chat.sampling()).isEqualTo(SamplingParams.builder().temperature(1).seed(42).build());
     assertThat(chat.stop())
-        .isEqualTo(
-            new StopConditions(CONTEXT, format().stopTokenIds(), List.of(), false));
+        .isEqualTo(new StopConditions(CONTEXT, format().stopTokenIds(), List.of(), false));
     assertThat(chat.samples()).isEqualTo(1);
     assertThat(chat.promptIds()).containsExactly(format().encode(List.of(Message.user("Hi"))));
     Request text = only(text("\"prompt\":\"Hi\""));
@@ -109,13 +108,18 @@ class CompletionReaderTest {
             .frequencyPenalty(-0.3)
             .logitBias(Map.of(13, -100f, 7, 2.5f));
     Request chat =
-        only(chat(shared + ",\"max_tokens\":9,\"max_completion_tokens\":8,\"logprobs\":true,\"top_logprobs\":4"));
+        only(
+            chat(
+                shared
+                    + ",\"max_tokens\":9,\"max_completion_tokens\":8,\"logprobs\":true,\"top_logprobs\":4"));
     assertThat(chat.sampling()).isEqualTo(expected.logprobs(4).build());
-    assertThat(chat.stop()).isEqualTo(new StopConditions(8, List.of(5, 6), List.of("a", "bc"), true));
+    assertThat(chat.stop())
+        .isEqualTo(new StopConditions(8, List.of(5, 6), List.of("a", "bc"), true));
     assertThat(chat.samples()).isEqualTo(3);
     Request text = only(text(shared + ",\"prompt\":\"x\",\"max_tokens\":9,\"logprobs\":2"));
     assertThat(text.sampling()).isEqualTo(expected.logprobs(2).build());
-    assertThat(text.stop()).isEqualTo(new StopConditions(9, List.of(5, 6), List.of("a", "bc"), true));
+    assertThat(text.stop())
+        .isEqualTo(new StopConditions(9, List.of(5, 6), List.of("a", "bc"), true));
     assertThat(text.samples()).isEqualTo(3);
   }
 
@@ -263,8 +267,7 @@ class CompletionReaderTest {
     assertThatThrownBy(() -> text(body)).isInstanceOf(ApiException.class).hasMessage(message);
   }
 
-  private static void assertRefused(
-      ThrowingCallable call, String param, String message) {
+  private static void assertRefused(ThrowingCallable call, String param, String message) {
     assertThatThrownBy(call)
         .isInstanceOfSatisfying(
             ApiException.class,
@@ -298,8 +301,7 @@ class CompletionReaderTest {
   @Test
   void embeddingsAreRefusedWithTheReason() {
     assertThatThrownBy(() -> read(Endpoint.EMBEDDINGS, "{\"input\":\"x\"}"))
-        .isInstanceOfSatisfying(
-            ApiException.class, e -> assertThat(e.status()).isEqualTo(501))
+        .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.status()).isEqualTo(501))
         .hasMessageContaining("hidden states");
   }
 
@@ -319,7 +321,8 @@ class CompletionReaderTest {
             {"index":2,"text":"b3","logprobs":null,"finish_reason":"length"},\
             {"index":3,"text":"b4","logprobs":null,"finish_reason":"length"}],\
             "usage":{"prompt_tokens":4,"completion_tokens":8,"total_tokens":12,\
-            "prompt_tokens_details":{"cached_tokens":2}}}""");
+            "prompt_tokens_details":{"cached_tokens":2}}}\
+            """);
   }
 
   @Test
@@ -330,15 +333,15 @@ class CompletionReaderTest {
     List<TokenLogprobs> logprobs =
         List.of(
             new TokenLogprobs(a, -0.5f, new int[] {b, a}, new float[] {-0.25f, -0.5f}),
-            new TokenLogprobs(
-                b, Float.NEGATIVE_INFINITY, new int[] {a}, new float[] {-0.125f}),
+            new TokenLogprobs(b, Float.NEGATIVE_INFINITY, new int[] {a}, new float[] {-0.125f}),
             new TokenLogprobs(end, -1f, new int[] {end}, new float[] {-1f}));
     Generation.Result result = result("ab", FinishReason.STOP, logprobs, a, b, end);
     assertThat(text("\"prompt\":\"x\",\"logprobs\":2").body("x", 99, List.of(result)))
         .contains(
             """
             "logprobs":{"tokens":["a","b"],"token_logprobs":[-0.5,-9999.0],\
-            "top_logprobs":[{"b":-0.25,"a":-0.5},{"a":-0.125,"b":-9999.0}],"text_offset":[0,1]}""");
+            "top_logprobs":[{"b":-0.25,"a":-0.5},{"a":-0.125,"b":-9999.0}],"text_offset":[0,1]}\
+            """);
     assertThat(chat("\"logprobs\":true,\"top_logprobs\":2").body("x", 99, List.of(result)))
         .isEqualTo(
             """
@@ -349,7 +352,8 @@ class CompletionReaderTest {
             {"token":"b","logprob":-9999.0,"bytes":[98],"top_logprobs":[\
             {"token":"a","logprob":-0.125,"bytes":[97]}]}],"refusal":null},\
             "finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":3,\
-            "total_tokens":5,"prompt_tokens_details":{"cached_tokens":1}}}""");
+            "total_tokens":5,"prompt_tokens_details":{"cached_tokens":1}}}\
+            """);
   }
 
   @Test
@@ -365,7 +369,8 @@ class CompletionReaderTest {
             """
             "message":{"role":"assistant","content":null,"refusal":null,"tool_calls":[\
             {"id":"call_x-0-0","type":"function","function":{"name":"f",\
-            "arguments":"{\\"x\\": 1}"}}]},"logprobs":null,"finish_reason":"tool_calls\"""");
+            "arguments":"{\\"x\\": 1}"}}]},"logprobs":null,"finish_reason":"tool_calls\"\
+            """);
     assertThat(chat("").body("x", 99, List.of(result)))
         .contains("\"content\":\"{...}\"", "\"finish_reason\":\"stop\"")
         .doesNotContain("tool_calls");
