@@ -245,8 +245,7 @@ class BatchCommandTest {
       // Not on the common pool: answers pass through it, and it may have one thread.
       Thread.ofPlatform()
           .daemon()
-          .start(
-              () -> code.complete(Main.run(args, out, OutputStream.nullOutputStream(), in)));
+          .start(() -> code.complete(Main.run(args, out, OutputStream.nullOutputStream(), in)));
       for (int i = 0; i < 3; i++) {
         requests.write(utf8(text("r" + i, "The cat", 2) + "\n"));
         requests.flush();
