@@ -32,8 +32,10 @@ import org.slf4j.LoggerFactory;
 /// }
 /// ```
 ///
-/// All methods are safe to call from several threads; their requests share the batch. Closing
-/// cancels what runs and frees the model, the device and the file mapping.
+/// All methods are safe to call from several threads; their requests share the batch, and the keys
+/// and values of what they begin with alike. For several samples of a prompt, for many requests and
+/// for what is going on there is [#engine()]. Closing cancels what runs and frees the model, the
+/// device and the file mapping.
 public final class Llama implements AutoCloseable {
   /// Tokens that [#generate(String)] and [#chat(List)] generate at most.
   public static final int DEFAULT_MAX_TOKENS = 256;

@@ -37,9 +37,14 @@ final class BlockManager {
 
   /// @param shares whether blocks outlive their sequences and may have several
   BlockManager(KvCacheSpec cache, boolean shares) {
+    this(cache, shares, new PrefixCache(cache));
+  }
+
+  /// For tests of collisions.
+  BlockManager(KvCacheSpec cache, boolean shares, PrefixCache prefixes) {
     this.cache = cache;
     this.shares = shares;
-    this.prefixes = new PrefixCache(cache);
+    this.prefixes = prefixes;
     this.free = new FreeBlocks(cache.numBlocks());
     this.references = new int[cache.numBlocks()];
     this.found = new int[cache.numBlocks()];

@@ -20,6 +20,9 @@ public interface LlamaModel extends AutoCloseable {
   /// Runs the network over `step`, writes its keys and values into the cache, and keeps the logits
   /// of [StepInput#logitTokens()]. May only enqueue work; allocates nothing.
   ///
+  /// In each layer all keys and values of the step are stored before any is read: a sequence may
+  /// have blocks in its table that another one fills in this very step.
+  ///
   /// @throws IllegalArgumentException if the step exceeds [#limits()]
   void forward(StepInput step);
 

@@ -41,6 +41,7 @@ public interface StepInput {
   int[] contextLengths();
 
   /// `[numSequences * blockTableStride]`, the blocks of each sequence in order, padded with -1.
+  /// Several sequences may have one block; a slot is written by one of them at most.
   int[] blockTables();
 
   int blockTableStride();

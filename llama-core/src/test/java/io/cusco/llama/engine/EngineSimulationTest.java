@@ -111,9 +111,8 @@ class EngineSimulationTest {
     assertThat(model.closed).as(seed).isTrue();
   }
 
-  /// Nothing is held, and every block can be had again.
-  private void checkAtRest(String seed, Engine engine, FakeLlama model, EngineOptions options)
-      throws InterruptedException {
+  /// Nothing is held any more; a text as long as may be gets all the blocks it needs.
+  private void checkAtRest(String seed, Engine engine, FakeLlama model, EngineOptions options) {
     EngineStats stats = engine.stats();
     assertThat(stats.cachedPromptTokens())
         .as(seed)
@@ -128,12 +127,6 @@ class EngineSimulationTest {
     } catch (LlamaException e) {
       assertThat(e).as(seed).hasMessageContaining("now and then");
     }
-    awaitIdle(seed, engine);
-    // What the text took is empty now, what it did not take is as it was.
-    int untouched = cache.numBlocks() - cache.blocksFor(length);
-    assertThat(engine.stats().cachedBlocks())
-        .as(seed)
-        .isBetween(Math.min(stats.cachedBlocks(), untouched), untouched);
   }
 
   private void check(String seed, Submitted each, int sample, FakeLlama model, int maxLength) {

@@ -20,8 +20,12 @@ class SchedulerTest {
   private Draws draws;
 
   private void setUp(StepLimits limits, int blockSize, int numBlocks) {
+    setUp(limits, blockSize, numBlocks, false);
+  }
+
+  private void setUp(StepLimits limits, int blockSize, int numBlocks, boolean shares) {
     KvCacheSpec cache = new KvCacheSpec(blockSize, numBlocks);
-    blocks = new BlockManager(cache, false);
+    blocks = new BlockManager(cache, shares);
     scheduler = new Scheduler(limits, OptionalInt.empty(), blocks);
     step = new StepPlanner(limits, cache);
     draws = new Draws(limits.maxLogits());
@@ -136,6 +140,60 @@ class SchedulerTest {
     plan(false);
     assertThat(step.numSequences()).isZero();
     assertThat(scheduler.numWaiting()).isEqualTo(1);
+  }
+
+  @Test
+  void aPromptThatComesSeveralTimesIsComputedOnce() {
+    setUp(new StepLimits(8, 4, 4, 64), 2, 64, true);
+    Sequence first = add(1, 2, 3, 4, 5, 6, 7, 8, 9);
+    Sequence second = add(1, 2, 3, 4, 5, 6, 7, 8, 9);
+    Sequence third = add(1, 2, 3, 4, 0);
+    plan(true);
+    assertThat(scheduler.planned()).containsExactly(first);
+    draw();
+    // The first one ends its prompt; the others take over all of its full blocks in the same step.
+    plan(true);
+    assertThat(scheduler.planned()).containsExactly(first, second, third);
+    assertThat(Arrays.copyOf(step.tokenIds(), step.numTokens())).containsExactly(9, 9, 0);
+    assertThat(Arrays.copyOf(step.positions(), step.numTokens())).containsExactly(8, 8, 4);
+    assertThat(second.tokens().block(3)).isEqualTo(first.tokens().block(3));
+    assertThat(second.tokens().block(4)).isNotEqualTo(first.tokens().block(4));
+    assertThat(third.tokens().block(1)).isEqualTo(first.tokens().block(1));
+    assertThat(blocks.numUsed()).isEqualTo(4 + 3);
+    assertThat(scheduler.promptTokens()).isEqualTo(9 + 9 + 5);
+    assertThat(scheduler.cachedPromptTokens()).isEqualTo(8 + 4);
+    draw();
+    // Both draw token 0 after it, fill their blocks with it, and end up with one.
+    plan(true);
+    draw();
+    assertThat(second.tokens().block(4)).isEqualTo(first.tokens().block(4));
+    assertThat(scheduler.removeAll()).hasSize(3);
+    assertThat(blocks.numUsed()).isZero();
+    assertThat(blocks.numCached()).isEqualTo(6);
+  }
+
+  @Test
+  void aSequenceThatWasPreemptedFindsItsBlocksAgain() {
+    setUp(new StepLimits(8, 4, 4, 64), 2, 6, true);
+    Sequence oldest = add(1, 2, 3);
+    Sequence newest = add(4, 5, 6, 7, 8);
+    plan(true);
+    draw();
+    plan(true);
+    draw();
+    // The oldest wants a third block; the newest, with three, gives way.
+    plan(true);
+    draw();
+    plan(true);
+    assertThat(scheduler.preemptions()).isEqualTo(1);
+    assertThat(newest.tokens().numComputed()).isZero();
+    draw();
+    assertThat(scheduler.remove(oldest)).isTrue();
+    plan(true);
+    assertThat(scheduler.planned()).containsExactly(newest);
+    assertThat(newest.tokens().numComputed()).isPositive();
+    assertThat(scheduler.promptTokens()).isEqualTo(8);
+    assertThat(scheduler.cachedPromptTokens()).isZero();
   }
 
   private Sequence add(int... prompt) {

@@ -27,6 +27,34 @@ class UniformsTest {
   }
 
   @Test
+  void seedsOfSamplesStayTheSameForEver() {
+    // From Python integers as well.
+    assertThat(Uniforms.seedOfSample(42, 0)).isEqualTo(42);
+    assertThat(Uniforms.seedOfSample(0, 1)).isEqualTo(-6523613405836042406L);
+    assertThat(Uniforms.seedOfSample(0, 2)).isEqualTo(-5438901102636068674L);
+    assertThat(Uniforms.seedOfSample(42, 7)).isEqualTo(-6909241301602087792L);
+    assertThat(Uniforms.seedOfSample(-1, 1023)).isEqualTo(-679997669154774099L);
+  }
+
+  @Test
+  void samplesAreIndependentOfEachOtherAndOfNeighbouringSeeds() {
+    assertThat(chiSquare(i -> Uniforms.at(Uniforms.seedOfSample(1, i), 9)))
+        .isLessThan(MAX_CHI_SQUARE);
+    assertThat(
+            chiSquare(i ->
+                pair(
+                    Uniforms.at(Uniforms.seedOfSample(i, 0), 9),
+                    Uniforms.at(Uniforms.seedOfSample(i, 1), 9))))
+        .isLessThan(MAX_CHI_SQUARE);
+    assertThat(
+            chiSquare(i ->
+                pair(
+                    Uniforms.at(Uniforms.seedOfSample(i, 1), 9),
+                    Uniforms.at(Uniforms.seedOfSample(i + 1, 2), 9))))
+        .isLessThan(MAX_CHI_SQUARE);
+  }
+
+  @Test
   void positionsOfOneSeedAreUniform() {
     assertThat(chiSquare(i -> Uniforms.at(42, i))).isLessThan(MAX_CHI_SQUARE);
   }

@@ -246,6 +246,43 @@ public abstract class ModelConformance {
   }
 
   @Test
+  void aSequenceReadsBlocksThatAnotherFillsInTheSameStep() {
+    Random random = new Random(SEED);
+    ModelOptions options = options(RandomModel.oddConfig(), ComputeMode.F32, 512, Optional.empty());
+    try (RandomModel weights =
+            new RandomModel(RandomModel.oddConfig(), RotaryLayout.INTERLEAVED, SEED);
+        LlamaModel model = backend.load(weights.config(), weights.weights(), options)) {
+      int shared = 2 * model.kvCache().blockSize();
+      int[] first = randomIds(model.config(), shared + 3, random);
+      int[][] prompts = {first, first.clone(), Arrays.copyOf(first, shared + 9)};
+      for (int i = shared + 3; i < shared + 9; i++) {
+        prompts[2][i] = random.nextInt(model.config().vocabSize());
+      }
+      float[][] expected = new float[prompts.length][];
+      for (int i = 0; i < prompts.length; i++) {
+        expected[i] = logits(model, prompts[i], blocks(model, 0), 1)[0];
+      }
+      // Also when the one that fills them comes last.
+      for (int filler = 0; filler < prompts.length; filler++) {
+        List<Integer> pool = shuffledBlocks(model, random);
+        int[] common = {pool.get(0), pool.get(1)};
+        TestStep step = step(model);
+        for (int i = 0; i < prompts.length; i++) {
+          int start = i == filler ? 0 : shared;
+          int[] table = {common[0], common[1], pool.get(2 + i)};
+          step.add(Arrays.copyOfRange(prompts[i], start, prompts[i].length), start, table, 1);
+        }
+        model.forward(step);
+        float[] actual = new float[model.config().vocabSize()];
+        for (int i = 0; i < prompts.length; i++) {
+          model.copyLogits(i, actual);
+          assertClose("prompt %d, filled by %d".formatted(i, filler), actual, expected[i]);
+        }
+      }
+    }
+  }
+
+  @Test
   void everyTypeOfWeightMatchesTheReferenceNetwork() {
     for (String type : SyntheticCheckpoint.dtypes()) {
       try (Checkpoint checkpoint = SyntheticCheckpoint.open("tiny", type)) {
