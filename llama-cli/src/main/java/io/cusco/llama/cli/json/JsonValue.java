@@ -279,6 +279,9 @@ public final class JsonValue {
   }
 
   private static String integerFrom(long min, long max) {
+    if (min == Long.MIN_VALUE && max == Long.MAX_VALUE) {
+      return "a whole number of 64 bits";
+    }
     return max == Long.MAX_VALUE || max == Integer.MAX_VALUE
         ? "a whole number from %d on".formatted(min)
         : "a whole number from %d to %d".formatted(min, max);

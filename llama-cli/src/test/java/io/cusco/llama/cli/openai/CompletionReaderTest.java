@@ -201,7 +201,7 @@ class CompletionReaderTest {
         "\"n\":129 | n | n must be a whole number from 1 to 128, got 129",
         "\"max_tokens\":0 | max_tokens | max_tokens must be a whole number from 1 on, got 0",
         "\"max_completion_tokens\":true | max_completion_tokens | max_completion_tokens must be a whole number from 1 on, got true",
-        "\"seed\":1e40 | seed | seed must be a whole number from -9223372036854775808 on, got 1e40",
+        "\"seed\":1e40 | seed | seed must be a whole number of 64 bits, got 1e40",
         "\"stop\":7 | stop | stop must be a string or a list of strings, got 7",
         "\"stop\":[\"a\",\"\"] | stop[1] | stop[1] must be a text that is not empty, got \"\"",
         "\"stop_token_ids\":[-1] | stop_token_ids[0] | stop_token_ids[0] must be a whole number from 0 on, got -1",
