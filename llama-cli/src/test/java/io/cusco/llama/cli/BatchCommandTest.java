@@ -314,6 +314,25 @@ class BatchCommandTest {
   }
 
   @Test
+  void theReadmesRequestsAreAnswered() throws IOException {
+    Path readme = Path.of(System.getProperty("llama.scripts")).resolveSibling("README.md");
+    assumeTrue(Files.exists(readme), "there is no README.md");
+    List<String> lines =
+        Files.readAllLines(readme).stream()
+            .dropWhile(line -> !line.startsWith("cat >requests.jsonl"))
+            .skip(1)
+            .takeWhile(line -> !line.equals("END"))
+            .toList();
+    assertThat(lines).hasSize(3);
+    Files.write(input, lines);
+    Cli.Result result = run();
+    assertThat(result.code()).as(result.err()).isZero();
+    assertThat(Json.lines(output))
+        .extracting(r -> r.get("custom_id"))
+        .containsExactly("a", "b", "c");
+  }
+
+  @Test
   void anEmptyFileGivesAnEmptyFile() throws IOException {
     Files.createFile(input);
     assertThat(run().code()).isZero();
