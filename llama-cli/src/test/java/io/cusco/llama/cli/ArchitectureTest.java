@@ -73,6 +73,25 @@ class ArchitectureTest {
         .check(CLASSES);
   }
 
+  /// What a server will share with `batch` must not come to lean on either.
+  @Test
+  void theApisRoomKnowsNeitherFilesNorCommands() {
+    noClasses()
+        .that()
+        .resideInAnyPackage("io.cusco.llama.cli.openai..", "io.cusco.llama.cli.json..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("io.cusco.llama.cli", "io.cusco.llama.cli.batch..")
+        .check(CLASSES);
+    noClasses()
+        .that()
+        .resideInAPackage("io.cusco.llama.cli.batch..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("io.cusco.llama.cli")
+        .check(CLASSES);
+  }
+
   @Test
   void onlyTheProgramPrints() {
     noClasses()
