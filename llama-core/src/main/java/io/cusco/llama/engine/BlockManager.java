@@ -6,11 +6,11 @@ import io.cusco.llama.model.KvCacheSpec;
 /// share them.
 ///
 /// ```
-///            admit, reserve                      release
-///   free  ------------------->  held (references > 0)  ------------>  free
-///   |  full blocks are in the PrefixCache, held or free, until they are reused  |
-///   |                                                                           |
-///   reused first <- [ without content, last freed first | with content, least recently used first ]
+///             admit, reserve                          release
+/// free list ----------------> held (references > 0) ----------> free list
+///
+/// free list, taken from the left:
+/// [ without content, last freed first | in the prefix cache, least recently used first ]
 /// ```
 ///
 /// A sequence that holds a block of the prefix cache holds all blocks before it, and frees its last

@@ -29,8 +29,8 @@ import java.util.stream.IntStream;
 ///
 /// One daemon thread, `cusco-engine`, owns the model, the blocks and the sequences and is the only
 /// one to change them; it parks when there is nothing to compute. A request's tokens depend on the
-/// request alone, not on what else is in the batch or in the prefix cache, as far as the model's
-/// logits do not: their last bits may depend on how a prompt is cut into steps.
+/// request alone, not on what else is in the batch or in the prefix cache; only the last bits of
+/// logits depend on how a prompt is cut into steps.
 ///
 /// Keys and values of full blocks of tokens are kept until their memory is needed, and sequences
 /// that begin with the same tokens share them: a system prompt, the turns of a conversation so far,
@@ -201,7 +201,8 @@ public final class Engine implements AutoCloseable {
   }
 
   private void takePlace(EngineOptions.QueueFull whenFull) {
-    if (places.tryAcquire()) {
+    // Those who wait come first.
+    if (!places.hasQueuedThreads() && places.tryAcquire()) {
       return;
     }
     if (whenFull == EngineOptions.QueueFull.REFUSE) {

@@ -96,8 +96,11 @@ class BatchRunTest {
 
   @Test
   void outcomesComeAsTheyEndOtherwise() {
-    try (Engine engine = engine(new Scripted(0));
+    Gated model = new Gated();
+    try (Engine engine = engine(model);
         BatchRun run = engine.run(requests(60, 1, 60, 1).iterator())) {
+      assertThat(run.hasNext()).isTrue();
+      model.gate.countDown();
       assertThat(run.next().index()).isEqualTo(1);
       assertThat(run.next().index()).isEqualTo(3);
       assertThat(run.next().index()).isEqualTo(0);

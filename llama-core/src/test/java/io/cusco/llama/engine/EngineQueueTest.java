@@ -105,8 +105,11 @@ class EngineQueueTest {
       late.add(refused);
     }
     Thread.sleep(50);
-    CompletableFuture<Void> closing = CompletableFuture.runAsync(engine::close);
-    Thread.sleep(20);
+    Thread closing = Thread.ofPlatform().start(engine::close);
+    // It waits for the step under way, and takes no more requests.
+    while (closing.getState() != Thread.State.WAITING) {
+      Thread.onSpinWait();
+    }
     model.gate.countDown();
     closing.join();
     late.forEach(CompletableFuture::join);
@@ -149,13 +152,13 @@ class EngineQueueTest {
   void aRequestWhoseTimeIsUpEndsWithWhatItHas() throws Exception {
     Gated model = new Gated();
     try (Engine engine = limited(model, 1, 10, QueueFull.REFUSE)) {
-      Generation running = engine.submit(request(60).withTimeout(Duration.ofMillis(20)));
+      Generation running = engine.submit(request(60).withTimeout(Duration.ofMillis(400)));
       model.entered.await();
       List<Generation> waiting =
           engine.submitSamples(request(60).withTimeout(Duration.ofMillis(10)).withSamples(2));
       Generation patient =
           engine.submit(request(5).withTimeout(Duration.ofSeconds(Long.MAX_VALUE)));
-      Thread.sleep(30);
+      Thread.sleep(420);
       assertThat(running.finishReason()).isEmpty();
       model.gate.countDown();
       assertThat(running.await().finishReason()).isEqualTo(FinishReason.TIMEOUT);
