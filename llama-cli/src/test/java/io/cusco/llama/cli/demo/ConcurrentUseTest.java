@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.cusco.llama.Llama;
 import io.cusco.llama.LlamaOptions;
-import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.engine.FinishReason;
 import io.cusco.llama.engine.Generation;
@@ -15,7 +14,6 @@ import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.OptionalInt;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -40,7 +38,11 @@ class ConcurrentUseTest {
   private static Llama open(ComputeMode compute) {
     return Llama.open(
         DemoModel.open(),
-        new LlamaOptions("cpu", BackendOptions.DEFAULT, compute, OptionalInt.of(128), THREADS));
+        LlamaOptions.DEFAULT
+            .withBackend("cpu")
+            .withCompute(compute)
+            .withContextLength(128)
+            .withMaxSequences(THREADS));
   }
 
   /// Every second one greedy, the others seeded, each its own prompt and length.
