@@ -2,7 +2,7 @@ package io.cusco.llama.cuda.gpucheck;
 
 import io.cusco.llama.cuda.driver.CudaEvent;
 import io.cusco.llama.cuda.driver.CudaStream;
-import java.util.Arrays;
+import java.util.function.IntConsumer;
 
 /// Times queued work on the device's own clock. Used on the context's thread.
 final class GpuTimer {
@@ -18,42 +18,28 @@ final class GpuTimer {
     this.repeats = repeats;
   }
 
-  /// The median and the spread of several runs.
-  ///
-  /// @param seconds all runs, ascending
-  record Timing(double[] seconds) {
-    double median() {
-      return seconds[seconds.length / 2];
-    }
-
-    double fastest() {
-      return seconds[0];
-    }
-
-    double slowest() {
-      return seconds[seconds.length - 1];
-    }
-  }
-
   /// @param work only queues on the timer's stream; called `warmUps + repeats` times with its
   ///   number, so that it can take other operands each time
-  Timing time(java.util.function.IntConsumer work) {
-    for (int i = 0; i < warmUps; i++) {
-      work.accept(i);
-    }
-    stream.synchronize();
+  Timing time(IntConsumer work) {
+    return time(work, () -> {});
+  }
+
+  /// @param afterEach called when a run's work is done, outside of its time
+  Timing time(IntConsumer work, Runnable afterEach) {
     double[] seconds = new double[repeats];
     try (CudaEvent start = CudaEvent.timed(stream.context());
         CudaEvent end = CudaEvent.timed(stream.context())) {
-      for (int i = 0; i < repeats; i++) {
+      for (int i = 0; i < warmUps + repeats; i++) {
         stream.record(start);
-        work.accept(warmUps + i);
+        work.accept(i);
         stream.record(end);
         end.synchronize();
-        seconds[i] = end.millisecondsSince(start) / 1e3;
+        afterEach.run();
+        if (i >= warmUps) {
+          seconds[i - warmUps] = end.millisecondsSince(start) / 1e3;
+        }
       }
     }
-    Arrays.sort(seconds);
     return new Timing(seconds);
   }
 }
