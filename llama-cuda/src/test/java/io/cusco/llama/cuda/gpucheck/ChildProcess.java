@@ -38,8 +38,9 @@ final class ChildProcess {
     }
     boolean ended = process.waitFor((long) (1e3 * Math.max(0, seconds)), TimeUnit.MILLISECONDS);
     if (!ended) {
-      process.descendants().forEach(ProcessHandle::destroyForcibly);
+      List<ProcessHandle> descendants = process.descendants().toList();
       process.destroyForcibly().waitFor();
+      descendants.forEach(ProcessHandle::destroyForcibly);
       return new End(-1, "stopped after %.0f s".formatted(seconds));
     }
     int code = process.exitValue();

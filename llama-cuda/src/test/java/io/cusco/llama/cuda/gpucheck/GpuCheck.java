@@ -9,7 +9,7 @@ import io.cusco.llama.cuda.driver.CudaProbe;
 import io.cusco.llama.cuda.gpucheck.GpuCheckReport.PartEnd;
 import io.cusco.llama.cuda.standin.StandIn;
 import io.cusco.llama.cuda.standin.StandInSettings;
-import io.cusco.llama.testkit.TestData;
+import io.cusco.llama.testkit.GoldenModels.Golden;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -188,8 +188,7 @@ public final class GpuCheck {
   }
 
   private boolean parity(Rows rows, TimeShare share) throws IOException, InterruptedException {
-    Optional<Path> root = TestData.root();
-    List<Path> models = root.isPresent() ? Parity.models(root.get()) : List.of();
+    List<Golden> models = Parity.models().stream().limit(scale.parityModels()).toList();
     if (models.isEmpty()) {
       String problem = "no mini models came along: pack with the reference data at hand";
       rows.add(Rows.Section.PARITY, Rows.of("problem", problem));

@@ -2,6 +2,8 @@ package io.cusco.llama.cuda.gpucheck;
 
 import io.cusco.llama.cuda.driver.CudaEvent;
 import io.cusco.llama.cuda.driver.CudaStream;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntConsumer;
 
 /// Times queued work on the device's own clock. Used on the context's thread.
@@ -18,28 +20,33 @@ final class GpuTimer {
     this.repeats = repeats;
   }
 
+  /// Queues all runs at once, marks between them: the device goes from one to the next without
+  /// waiting for the host.
+  ///
   /// @param work only queues on the timer's stream; called `warmUps + repeats` times with its
   ///   number, so that it can take other operands each time
   Timing time(IntConsumer work) {
-    return time(work, () -> {});
-  }
-
-  /// @param afterEach called when a run's work is done, outside of its time
-  Timing time(IntConsumer work, Runnable afterEach) {
-    double[] seconds = new double[repeats];
-    try (CudaEvent start = CudaEvent.timed(stream.context());
-        CudaEvent end = CudaEvent.timed(stream.context())) {
-      for (int i = 0; i < warmUps + repeats; i++) {
-        stream.record(start);
-        work.accept(i);
-        stream.record(end);
-        end.synchronize();
-        afterEach.run();
-        if (i >= warmUps) {
-          seconds[i - warmUps] = end.millisecondsSince(start) / 1e3;
-        }
+    List<CudaEvent> marks = new ArrayList<>();
+    try {
+      for (int i = 0; i <= repeats; i++) {
+        marks.add(CudaEvent.timed(stream.context()));
       }
+      for (int i = 0; i < warmUps; i++) {
+        work.accept(i);
+      }
+      stream.record(marks.getFirst());
+      for (int i = 0; i < repeats; i++) {
+        work.accept(warmUps + i);
+        stream.record(marks.get(i + 1));
+      }
+      marks.getLast().synchronize();
+      double[] seconds = new double[repeats];
+      for (int i = 0; i < repeats; i++) {
+        seconds[i] = marks.get(i + 1).millisecondsSince(marks.get(i)) / 1e3;
+      }
+      return new Timing(seconds);
+    } finally {
+      marks.forEach(CudaEvent::close);
     }
-    return new Timing(seconds);
   }
 }

@@ -5,6 +5,9 @@ import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.testkit.GoldenModels;
+import io.cusco.llama.testkit.GoldenModels.Golden;
+import io.cusco.llama.testkit.GoldenModels.Prompt;
 import io.cusco.llama.testkit.Json;
 import io.cusco.llama.testkit.TestStep;
 import io.cusco.llama.testkit.Tolerance;
@@ -21,18 +24,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /// Holds the CUDA model against transformers on the same GPU, where it is installed: the logits of
-/// one prompt of random tokens by every mini model in Hugging Face's form. Both of the model's
-/// paths are compared with transformers in float32; transformers in bfloat16 shows what such a path
-/// loses elsewhere.
+/// the reference data's prompts, at the positions that its golden logits are of, by the mini models
+/// in Hugging Face's form. Both of the model's paths are compared with transformers in float32;
+/// transformers in bfloat16 shows what such a path loses elsewhere.
 final class Parity {
-  private static final long SEED = 20261121;
-  private static final int PROMPT = 96;
   private static final int BLOCK_SIZE = 16;
+
+  /// Of the time; most of it goes into importing.
+  private static final double TRANSFORMERS_SHARE = 0.6;
 
   private final Backend backend;
   private final String device;
@@ -47,45 +50,44 @@ final class Parity {
     this.rows = rows;
   }
 
-  /// A model, a prompt, and where transformers puts its logits.
-  private record Job(String name, Path folder, int[] ids, Path float32, Path bfloat16) {
+  /// A model and where transformers puts its logits: `[tokens of all prompts, vocabSize]`.
+  private record Job(Golden golden, Path float32, Path bfloat16) {
     Map<String, Object> line() {
       return Rows.of(
-          "model", folder.toAbsolutePath().toString(),
-          "ids", Arrays.stream(ids).boxed().toList(),
+          "model", golden.checkpoint().toAbsolutePath().toString(),
+          "prompts",
+              golden.prompts().stream().map(p -> Arrays.stream(p.ids()).boxed().toList()).toList(),
           "float32", float32.toString(),
           "bfloat16", bfloat16.toString());
     }
   }
 
-  /// Every folder `MODEL/hf-*` of the reference data.
-  static List<Path> models(Path root) throws IOException {
-    Path models = root.resolve("models");
-    if (!Files.isDirectory(models)) {
-      return List.of();
-    }
-    try (Stream<Path> folders = Files.walk(models, 2)) {
-      return folders
-          .filter(folder -> folder.getFileName().toString().startsWith("hf-"))
-          .sorted()
-          .toList();
-    }
+  /// The mini models in Hugging Face's form; none where the reference data is absent.
+  static List<Golden> models() {
+    return GoldenModels.all().stream()
+        .filter(golden -> golden.checkpoint().getFileName().toString().startsWith("hf-"))
+        .toList();
   }
 
   /// Adds a row for every comparison, or one that says why there is none.
   ///
   /// @return whether nothing was out of tolerance
-  boolean compare(List<Path> models) throws IOException, InterruptedException {
+  boolean compare(List<Golden> models) throws IOException, InterruptedException {
     Path work = Files.createTempDirectory("gpu-check-parity");
     try {
       List<Job> jobs = new ArrayList<>();
-      for (Path model : models) {
-        jobs.add(job(model, work, jobs.size()));
+      for (Golden model : models) {
+        int number = jobs.size();
+        jobs.add(
+            new Job(model, work.resolve(number + ".float32"), work.resolve(number + ".bfloat16")));
       }
       Path list = work.resolve("jobs");
       Files.write(list, jobs.stream().map(job -> Json.write(job.line())).toList());
       Python.Outcome outcome =
-          Python.run("torch_logits.py", share.secondsLeft(), List.of(device, list.toString()));
+          Python.run(
+              "torch_logits.py",
+              TRANSFORMERS_SHARE * share.secondsLeft(),
+              List.of(device, list.toString()));
       outcome.lines().forEach(this::note);
       if (!outcome.problem().isEmpty()) {
         problem("transformers", outcome.problem());
@@ -99,20 +101,6 @@ final class Parity {
       return within;
     } finally {
       delete(work);
-    }
-  }
-
-  private static Job job(Path model, Path work, int number) {
-    try (Checkpoint checkpoint = Checkpoint.open(model)) {
-      int length = Math.min(PROMPT, checkpoint.config().maxPositionEmbeddings());
-      return new Job(
-          model.getParent().getFileName() + "/" + model.getFileName(),
-          model,
-          new SplittableRandom(SEED + number)
-              .ints(length, 0, checkpoint.config().vocabSize())
-              .toArray(),
-          work.resolve(number + ".float32"),
-          work.resolve(number + ".bfloat16"));
     }
   }
 
@@ -136,46 +124,57 @@ final class Parity {
   }
 
   private boolean compare(Job job) throws IOException {
+    String name = job.golden.toString();
     if (share.isSpent()) {
-      problem(job.name, share.leaveOut());
+      problem(name, share.leaveOut());
       return true;
     }
-    try (Checkpoint checkpoint = Checkpoint.open(job.folder)) {
+    List<Prompt> prompts = job.golden.prompts();
+    try (Checkpoint checkpoint = Checkpoint.open(job.golden.checkpoint())) {
       int vocabSize = checkpoint.config().vocabSize();
-      float[][] expected = read(job.float32, vocabSize);
-      float[][] exact = logits(checkpoint, ComputeMode.F32, job.ids);
-      float[][] fast = logits(checkpoint, ComputeMode.AUTO, job.ids);
-      boolean within = report(job, "float32", exact, expected, Optional.of(Tolerance.F32));
-      within &= report(job, "fast", fast, expected, Optional.of(Tolerance.BF16_INPUTS));
+      List<float[]> expected = read(job.float32, vocabSize, prompts);
+      boolean within = compare(name, checkpoint, prompts, expected);
       if (Files.exists(job.bfloat16)) {
-        report(
-            job,
-            "transformers bfloat16",
-            read(job.bfloat16, vocabSize),
-            expected,
-            Optional.empty());
+        List<float[]> rounded = read(job.bfloat16, vocabSize, prompts);
+        report(name, "transformers bfloat16", rounded, expected, Optional.empty());
       }
       return within;
     }
   }
 
+  /// Compares both paths of a model.
+  ///
+  /// @param expected logits at every position of every prompt that is looked at
+  boolean compare(
+      String name, Checkpoint checkpoint, List<Prompt> prompts, List<float[]> expected) {
+    List<float[]> exact = logits(checkpoint, ComputeMode.F32, prompts);
+    boolean within = report(name, "float32", exact, expected, Optional.of(Tolerance.F32));
+    List<float[]> fast = logits(checkpoint, ComputeMode.AUTO, prompts);
+    within &= report(name, "fast", fast, expected, Optional.of(Tolerance.BF16_INPUTS));
+    return within;
+  }
+
   private boolean report(
-      Job job, String what, float[][] actual, float[][] expected, Optional<Tolerance> tolerance) {
+      String name,
+      String what,
+      List<float[]> actual,
+      List<float[]> expected,
+      Optional<Tolerance> tolerance) {
     Difference difference = new Difference();
     double std = standardDeviation(expected);
-    for (int i = 0; i < expected.length; i++) {
-      difference.add(actual[i], expected[i], std);
+    for (int i = 0; i < expected.size(); i++) {
+      difference.add(actual.get(i), expected.get(i), std);
     }
     Map<String, Object> row =
         Rows.of(
             "model",
-            job.name,
+            name,
             "compute",
             what,
             "against",
             "transformers float32",
-            "tokens",
-            expected.length,
+            "rows",
+            expected.size(),
             "difference",
             difference.toString());
     boolean within = tolerance.map(difference::within).orElse(true);
@@ -186,45 +185,57 @@ final class Parity {
     add(
         row,
         "parity, %s, %s: %s%s"
-            .formatted(job.name, what, difference, within ? "" : ", out of " + tolerance.get()));
+            .formatted(name, what, difference, within ? "" : ", out of " + tolerance.get()));
     return within;
   }
 
-  private float[][] logits(Checkpoint checkpoint, ComputeMode compute, int[] ids) {
-    int blocks = Math.ceilDiv(ids.length, BLOCK_SIZE);
+  private List<float[]> logits(Checkpoint checkpoint, ComputeMode compute, List<Prompt> prompts) {
+    int longest = prompts.stream().mapToInt(prompt -> prompt.ids().length).max().orElseThrow();
+    int blocks = Math.ceilDiv(longest, BLOCK_SIZE);
     ModelOptions options =
         new ModelOptions(
             compute,
-            ids.length,
-            ids.length,
+            longest,
+            longest,
             1,
-            ids.length,
+            longest,
             BLOCK_SIZE,
             OptionalInt.of(blocks),
             Optional.empty());
-    float[][] logits = new float[ids.length][checkpoint.config().vocabSize()];
+    int[] table = IntStream.range(0, blocks).toArray();
+    List<float[]> rows = new ArrayList<>();
     try (LlamaModel model = backend.load(checkpoint.config(), checkpoint.weights(), options)) {
-      model.forward(
-          new TestStep(BLOCK_SIZE, blocks)
-              .add(ids, 0, IntStream.range(0, blocks).toArray(), ids.length));
-      for (int i = 0; i < ids.length; i++) {
-        model.copyLogits(i, logits[i]);
+      for (Prompt prompt : prompts) {
+        int[] ids = prompt.ids();
+        model.forward(new TestStep(BLOCK_SIZE, blocks).add(ids, 0, table, ids.length));
+        for (int position : prompt.positions()) {
+          float[] row = new float[checkpoint.config().vocabSize()];
+          model.copyLogits(position, row);
+          rows.add(row);
+        }
       }
-    }
-    return logits;
-  }
-
-  private static float[][] read(Path file, int vocabSize) throws IOException {
-    FloatBuffer values =
-        ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
-    float[][] rows = new float[values.capacity() / vocabSize][vocabSize];
-    for (float[] row : rows) {
-      values.get(row);
     }
     return rows;
   }
 
-  private static double standardDeviation(float[][] rows) {
+  private static List<float[]> read(Path file, int vocabSize, List<Prompt> prompts)
+      throws IOException {
+    FloatBuffer values =
+        ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+    List<float[]> rows = new ArrayList<>();
+    int first = 0;
+    for (Prompt prompt : prompts) {
+      for (int position : prompt.positions()) {
+        float[] row = new float[vocabSize];
+        values.get((first + position) * vocabSize, row);
+        rows.add(row);
+      }
+      first += prompt.ids().length;
+    }
+    return rows;
+  }
+
+  private static double standardDeviation(List<float[]> rows) {
     double sum = 0;
     double squares = 0;
     long count = 0;

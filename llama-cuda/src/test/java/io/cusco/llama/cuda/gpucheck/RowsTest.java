@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -39,17 +38,5 @@ class RowsTest {
     Measurement instant =
         Measurement.of("K1", "k", "gpu", new Timing(new double[] {0, 0, 0}), 1, "B/s");
     assertThat(instant.row()).doesNotContainKey("rate").containsEntry("median_ms", 0.0);
-  }
-
-  @Test
-  void aProcessThatTakesTooLongIsStoppedAndItsOutputKept()
-      throws IOException, InterruptedException {
-    Path printed = folder.resolve("printed");
-    ChildProcess.End end = ChildProcess.run(List.of("sh", "-c", "echo here; sleep 60"), 1, printed);
-    assertThat(end.problem()).isEqualTo("stopped after 1 s");
-    assertThat(printed).hasContent("here\n");
-    assertThat(ChildProcess.run(List.of("sh", "-c", "exit 7"), 10, printed))
-        .isEqualTo(new ChildProcess.End(7, "ended with exit code 7"));
-    assertThat(ChildProcess.run(List.of("no-such-program"), 10, printed).exitCode()).isEqualTo(-1);
   }
 }

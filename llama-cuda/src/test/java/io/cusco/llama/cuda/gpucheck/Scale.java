@@ -9,12 +9,14 @@ import java.util.List;
 
 /// How large everything in a run is, and where.
 ///
+/// @param parityModels mini models that are compared, at most
 /// @param torchDevice torch's name of the device
 record Scale(
     Ceilings.Sizes ceilings,
     ModelBenchmark.Sizes models,
     KernelBenchmark.Sizes kernels,
     GpuTests.Selection tests,
+    int parityModels,
     String torchDevice) {
 
   /// True shapes: Llama 3.1 8B and Llama 3.2 1B.
@@ -42,6 +44,7 @@ record Scale(
             3,
             20),
         GpuTests.Selection.GPU,
+        Integer.MAX_VALUE,
         "cuda");
   }
 
@@ -70,6 +73,7 @@ record Scale(
             1,
             2),
         GpuTests.Selection.REHEARSAL,
+        2,
         "cpu");
   }
 

@@ -14,24 +14,23 @@ RUNS = 20
 
 
 def timed(torch, device, work):
-    """Milliseconds of every run, ascending; by the device's clock where it has one."""
+    """Milliseconds of every run; by the device's clock, queued at once, where it has one."""
     for _ in range(WARM_UPS):
         work()
-    times = []
-    for _ in range(RUNS):
-        if device == "cuda":
-            start = torch.cuda.Event(enable_timing=True)
-            end = torch.cuda.Event(enable_timing=True)
-            start.record()
-            work()
-            end.record()
-            end.synchronize()
-            times.append(start.elapsed_time(end))
-        else:
+    if device != "cuda":
+        times = []
+        for _ in range(RUNS):
             start = time.perf_counter()
             work()
             times.append(1e3 * (time.perf_counter() - start))
-    return sorted(times)
+        return times
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(RUNS + 1)]
+    marks[0].record()
+    for mark in marks[1:]:
+        work()
+        mark.record()
+    marks[-1].synchronize()
+    return [before.elapsed_time(after) for before, after in zip(marks, marks[1:])]
 
 
 def measure(torch, backend, device, heads, kv_heads, head_dim, prompts, length):
@@ -42,20 +41,22 @@ def measure(torch, backend, device, heads, kv_heads, head_dim, prompts, length):
         return torch.randn(prompts, count, length, head_dim, device=device, dtype=torch.bfloat16)
 
     query, key, value = random(heads), random(kv_heads), random(kv_heads)
-
-    def attend(grouped, k, v):
-        with sdpa_kernel(backend):
-            return scaled_dot_product_attention(query, k, v, is_causal=True, enable_gqa=grouped)
-
-    with torch.no_grad():
+    remark = "torch " + torch.__version__
+    with torch.no_grad(), sdpa_kernel(backend):
+        grouped = True
         try:
-            attend(True, key, value)
-            remark = "torch " + torch.__version__
-            times = timed(torch, device, lambda: attend(True, key, value))
+            scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
         except RuntimeError:  # a backend that wants as many key heads as query heads
-            remark = "torch %s, keys and values repeated per query head" % torch.__version__
-            k, v = (x.repeat_interleave(heads // kv_heads, dim=1) for x in (key, value))
-            times = timed(torch, device, lambda: attend(False, k, v))
+            grouped = False
+            key, value = (x.repeat_interleave(heads // kv_heads, dim=1) for x in (key, value))
+            remark += ", keys and values repeated per query head"
+        times = timed(
+            torch,
+            device,
+            lambda: scaled_dot_product_attention(
+                query, key, value, is_causal=True, enable_gqa=grouped
+            ),
+        )
     return {"times_ms": times, "remark": remark}
 
 

@@ -2,27 +2,31 @@
 
     torch_logits.py DEVICE JOBS
 
-JOBS is a file with a line of JSON for each model: {"model": FOLDER, "ids": [...], "float32": FILE,
-"bfloat16": FILE}. Each FILE receives [len(ids), vocab_size] float32, little-endian, of the network
-run in that type. Prints a line of JSON per file written, or why there is none.
+JOBS is a file with a line of JSON for each model: {"model": FOLDER, "prompts": [[ID, ...], ...],
+"float32": FILE, "bfloat16": FILE}. Each FILE receives [tokens of all prompts, vocab_size] float32,
+little-endian, of the network run in that type. Prints a line of JSON per file written, or why there is none.
 """
 
 import json
+import os
 import sys
 
 
-def logits(torch, transformers, device, folder, dtype, ids):
+def write_logits(torch, transformers, device, job, dtype, path):
     options = {"attn_implementation": "eager", "local_files_only": True}
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
+        model = transformers.AutoModelForCausalLM.from_pretrained(job["model"], dtype=dtype, **options)
     except TypeError:  # transformers before 4.56
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, torch_dtype=dtype, **options
+            job["model"], torch_dtype=dtype, **options
         )
     model = model.eval().to(device)
-    with torch.no_grad():
-        rows = model(torch.tensor([ids], device=device)).logits[0]
-    return rows.float().cpu().contiguous().numpy().astype("<f4")
+    part = path + ".part"
+    with torch.no_grad(), open(part, "wb") as out:
+        for ids in job["prompts"]:
+            rows = model(torch.tensor([ids], device=device)).logits[0]
+            out.write(rows.float().cpu().contiguous().numpy().astype("<f4").tobytes())
+    os.replace(part, path)  # so that a file that is there is whole
 
 
 def main():
@@ -36,6 +40,7 @@ def main():
     if device == "cuda" and not torch.cuda.is_available():
         print(json.dumps({"problem": "torch %s sees no GPU" % torch.__version__}))
         return
+    transformers.utils.logging.disable_progress_bar()
     # Else products of float32 may be of 10 bits.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -47,9 +52,7 @@ def main():
             for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
                 row = {"model": job["model"], "type": name}
                 try:
-                    logits(torch, transformers, device, job["model"], dtype, job["ids"]).tofile(
-                        job[name]
-                    )
+                    write_logits(torch, transformers, device, job, dtype, job[name])
                 except (RuntimeError, ValueError, OSError, KeyError) as e:
                     row["problem"] = str(e).splitlines()[0]
                 print(json.dumps(row), flush=True)
