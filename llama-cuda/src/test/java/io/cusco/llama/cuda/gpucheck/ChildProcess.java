@@ -1,6 +1,5 @@
 package io.cusco.llama.cuda.gpucheck;
 
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -32,7 +31,8 @@ final class ChildProcess {
   private static End run(ProcessBuilder builder, double seconds) throws InterruptedException {
     Process process;
     try {
-      process = builder.redirectInput(new File("/dev/null")).start();
+      process = builder.redirectInput(ProcessBuilder.Redirect.PIPE).start();
+      process.getOutputStream().close();
     } catch (IOException e) {
       return new End(-1, String.valueOf(e.getMessage()));
     }

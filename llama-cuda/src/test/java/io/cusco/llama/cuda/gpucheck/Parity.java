@@ -54,7 +54,8 @@ final class Parity {
   private record Job(Golden golden, Path float32, Path bfloat16) {
     Map<String, Object> line() {
       return Rows.of(
-          "model", golden.checkpoint().toAbsolutePath().toString(),
+          "name", golden.toString(),
+          "folder", golden.checkpoint().toAbsolutePath().toString(),
           "prompts",
               golden.prompts().stream().map(p -> Arrays.stream(p.ids()).boxed().toList()).toList(),
           "float32", float32.toString(),

@@ -2,8 +2,8 @@
 
     torch_logits.py DEVICE JOBS
 
-JOBS is a file with a line of JSON for each model: {"model": FOLDER, "prompts": [[ID, ...], ...],
-"float32": FILE, "bfloat16": FILE}. Each FILE receives [tokens of all prompts, vocab_size] float32,
+JOBS is a file with a line of JSON for each model: {"name": NAME, "folder": FOLDER,
+"prompts": [[ID, ...], ...], "float32": FILE, "bfloat16": FILE}. Each FILE receives [tokens of all prompts, vocab_size] float32,
 little-endian, of the network run in that type. Prints a line of JSON per file written, or why there is none.
 """
 
@@ -15,10 +15,12 @@ import sys
 def write_logits(torch, transformers, device, job, dtype, path):
     options = {"attn_implementation": "eager", "local_files_only": True}
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(job["model"], dtype=dtype, **options)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            job["folder"], dtype=dtype, **options
+        )
     except TypeError:  # transformers before 4.56
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            job["model"], torch_dtype=dtype, **options
+            job["folder"], torch_dtype=dtype, **options
         )
     model = model.eval().to(device)
     part = path + ".part"
@@ -50,7 +52,7 @@ def main():
         for line in lines:
             job = json.loads(line)
             for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-                row = {"model": job["model"], "type": name}
+                row = {"model": job["name"], "type": name}
                 try:
                     write_logits(torch, transformers, device, job, dtype, job[name])
                 except (RuntimeError, ValueError, OSError, KeyError) as e:
