@@ -80,8 +80,8 @@ class BenchmarksTest {
     assertThat(rows.get(2).percentOf()).isEmpty();
   }
 
-  /// That it reads every key: with equal values everywhere, a mean of them is the value; one that
-  /// was not read would leave its mark.
+  /// Where all values are equal, so is every weighted mean of them; cache and outputs start as
+  /// memory that nothing has written.
   @Test
   void theTimedAttentionWritesEveryOutput(CudaContext context) {
     KvCacheSpec cache = new KvCacheSpec(16, 9);
