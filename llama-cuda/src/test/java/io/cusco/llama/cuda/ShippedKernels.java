@@ -79,8 +79,7 @@ public final class ShippedKernels implements AutoCloseable {
         StepLimits limits = new StepLimits(tokens, step.numSequences(), 1, longest);
         kernels = owned.own(AttentionKernels.of(context, modules, TYPE, config, cache, limits));
         long keyValues = cache.capacityTokens() * config.keyValueWidth();
-        long width = config.queryWidth() + 2L * config.keyValueWidth();
-        operands.add(allocate("qkv", tokens * width));
+        operands.add(allocate("queries", (long) tokens * config.queryWidth()));
         operands.add(allocate("keys", keyValues));
         operands.add(allocate("values", keyValues));
         out = allocate("attended", (long) tokens * config.queryWidth());
@@ -90,7 +89,7 @@ public final class ShippedKernels implements AutoCloseable {
                 upload("context lengths", step.contextLengths()),
                 upload("block tables", step.blockTables()),
                 step.blockTableStride());
-        shape = Step.of(step, step.numSequences(), true);
+        shape = Step.NONE.next(step, step.numSequences(), true);
       } catch (RuntimeException | Error e) {
         owned.close();
         throw e;

@@ -3,6 +3,7 @@ package io.cusco.llama.cuda.gpucheck;
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.cuda.driver.CudaException;
@@ -108,7 +109,8 @@ final class ModelBenchmark {
         maxSequences,
         ModelOptions.DEFAULT_KV_BLOCK_SIZE,
         OptionalInt.empty(),
-        Optional.empty());
+        Optional.empty(),
+        LoadProgress.NONE);
   }
 
   private void decode(LlamaModel model, Model shape, String id, int batch) {

@@ -2,6 +2,7 @@ package io.cusco.llama.cuda.gpucheck;
 
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.model.LlamaModel;
@@ -202,7 +203,8 @@ final class Parity {
             longest,
             BLOCK_SIZE,
             OptionalInt.of(blocks),
-            Optional.empty());
+            Optional.empty(),
+            LoadProgress.NONE);
     int[] table = IntStream.range(0, blocks).toArray();
     List<float[]> rows = new ArrayList<>();
     try (LlamaModel model = backend.load(checkpoint.config(), checkpoint.weights(), options)) {
