@@ -9,6 +9,7 @@ import io.cusco.llama.memory.NativeMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -89,53 +90,65 @@ class VectorKernelsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 3, 4, 5, 11})
-  void dotsMatchTheScalarTwin(int numTokens) {
-    int columns = 211;
-    float[] w = new float[columns + 2];
-    for (int i = 0; i < w.length; i++) {
-      w[i] = (float) random.nextGaussian();
-    }
-    MemorySegment x = randomFloats(numTokens * columns);
-    float[] expected = new float[numTokens];
-    float[] actual = new float[numTokens];
-    scalar.dots(w, 2, columns, x, 0, columns * 4L, numTokens, expected);
-    vector.dots(w, 2, columns, x, 0, columns * 4L, numTokens, actual);
-    assertThat(actual).containsExactly(expected, offset(1e-4f));
-  }
-
-  @Test
-  void tilesOfEveryShapeMultiply() {
-    int count = 37;
-    int wStride = 41;
-    int cStride = 70;
-    for (int rows = 1; rows <= vector.tileRows(); rows++) {
-      for (int vectors = 1; vectors <= 2; vectors++) {
-        int tokens = vectors * vector.lanes();
-        float[] w = new float[rows * wStride];
-        for (int i = 0; i < w.length; i++) {
-          w[i] = (float) random.nextGaussian();
-        }
-        MemorySegment x = randomFloats(count * tokens);
-        float[] c = new float[rows * cStride];
-        float[] part = new float[vector.tileRows() * 2 * vector.lanes()];
-        java.util.Arrays.fill(c, 0.5f);
-        vector.tile(w, 0, wStride, rows, x, 0, vectors, count, c, 3, cStride, part);
-        for (int row = 0; row < rows; row++) {
-          for (int token = 0; token < tokens; token++) {
-            double expected = 0.5;
-            for (int k = 0; k < count; k++) {
-              expected +=
-                  w[row * wStride + k]
-                      * x.getAtIndex(ValueLayout.JAVA_FLOAT, (long) k * tokens + token);
-            }
-            assertThat((double) c[3 + row * cStride + token])
-                .as("%d rows, %d vectors: row %d, token %d", rows, vectors, row, token)
-                .isCloseTo(expected, offset(1e-4));
+  @ValueSource(ints = {1, 37, 512})
+  void panelTilesMultiply(int count) {
+    float[] w = randomArray(2 + Kernels.TILE_ROWS * Kernels.WIDE_STRIDE);
+    for (int vectors = 1; vectors <= vector.panelVectors(); vectors++) {
+      int tokens = vectors * vector.lanes();
+      MemorySegment x = randomFloats(3 + count * tokens);
+      float[] c = new float[3 + Kernels.TILE_ROWS * tokens];
+      Arrays.fill(c, 0.5f);
+      vector.multiplyPanel(w, 2, x, 12, vectors, count, c, 3);
+      for (int row = 0; row < Kernels.TILE_ROWS; row++) {
+        for (int token = 0; token < tokens; token++) {
+          double expected = 0.5;
+          for (int k = 0; k < count; k++) {
+            expected +=
+                w[2 + row * Kernels.WIDE_STRIDE + k]
+                    * x.getAtIndex(ValueLayout.JAVA_FLOAT, 3 + (long) k * tokens + token);
           }
+          assertThat((double) c[3 + row * tokens + token])
+              .as("seed %d, %d vectors: row %d, token %d", SEED, vectors, row, token)
+              .isCloseTo(expected, offset(2e-6 * count + 1e-5));
         }
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 37, 512})
+  void tokenTilesMatchTheScalarTwin(int count) {
+    int stride = 515;
+    float[] w = randomArray(2 + Kernels.TILE_ROWS * Kernels.WIDE_STRIDE);
+    MemorySegment x = randomFloats(2 * stride);
+    for (int tokens = 1; tokens <= vector.panelVectors(); tokens++) {
+      float[] expected = tokenTile(scalar, w, x, stride, tokens, count);
+      float[] actual = tokenTile(vector, w, x, stride, tokens, count);
+      assertThat(actual)
+          .as("seed %d, %d tokens", SEED, tokens)
+          .containsExactly(expected, offset(2e-6f * count + 1e-5f));
+    }
+  }
+
+  /// `[row][token]`, added to 0.5 in every lane.
+  private static float[] tokenTile(
+      Kernels kernels, float[] w, MemorySegment x, int stride, int tokens, int count) {
+    float[] c = new float[1 + Kernels.TILE_ROWS * tokens * kernels.lanes()];
+    Arrays.fill(c, 0.5f / kernels.lanes());
+    kernels.multiplyTokens(w, 2, x, 4, stride * 4L, tokens, count, c, 1);
+    float[] sums = new float[Kernels.TILE_ROWS * tokens];
+    for (int i = 0; i < sums.length; i++) {
+      sums[i] = kernels.sumLanes(c, 1 + i * kernels.lanes());
+    }
+    return sums;
+  }
+
+  private float[] randomArray(int count) {
+    float[] floats = new float[count];
+    for (int i = 0; i < count; i++) {
+      floats[i] = (float) random.nextGaussian();
+    }
+    return floats;
   }
 
   @ParameterizedTest
