@@ -23,21 +23,21 @@ import java.util.Arrays;
 ///
 ///   for each block of up to MAX_ROWS rows (one task)
 ///     for each block of WIDE_COLUMNS columns
-///       widen rows x columns                     second-level cache, 200 KB
+///       widen rows x columns                     second-level cache, 800 KB
 ///       for each panel, for each tile of rows    Kernels.multiplyPanel, adds to
-///                                                products: [tile][panel][row][token]
+///                                                products: [panel][tile][row][token]
 ///     products -> out: [tokens][rows]
 /// ```
 ///
 /// Fewer tokens would leave lanes idle, so there the columns are the lanes: twelve rows at a time
-/// are widened into the first-level cache and multiplied with one or two tokens of the input as it
+/// are widened into the nearest caches and multiplied with one or two tokens of the input as it
 /// lies; what is left is one sum over the lanes per row and token.
 ///
 /// Owned by the thread that runs the forward pass.
 final class BatchMatMul {
-  /// Widened, 200 KB in the second-level cache: the more rows share a panel read from the
+  /// Widened, 800 KB in the second-level cache: the more rows share a panel read from the
   /// last-level cache the better.
-  private static final int MAX_ROWS = 8 * TILE_ROWS;
+  private static final int MAX_ROWS = 16 * TILE_ROWS;
 
   private static final int MIN_ROWS = 2 * TILE_ROWS;
 
@@ -123,7 +123,12 @@ final class BatchMatMul {
     for (Projection projection : projections) {
       rows += projection.weight().rows();
     }
-    int tiles = rows / TILE_ROWS / (TASKS_PER_THREAD * pool.numThreads());
+    int threads = pool.numThreads();
+    int tasks = Math.max(Math.ceilDiv(rows, MAX_ROWS), TASKS_PER_THREAD * threads);
+    // As many for each thread: with large tasks one left over at the end costs more than their size
+    // gains.
+    int balanced = Math.ceilDiv(tasks, threads) * threads;
+    int tiles = Math.ceilDiv(rows, balanced * TILE_ROWS);
     return Math.clamp((long) tiles * TILE_ROWS, MIN_ROWS, MAX_ROWS);
   }
 
@@ -153,10 +158,14 @@ final class BatchMatMul {
     return numTokens - panel * panelTokens <= lanes ? 1 : kernels.panelVectors();
   }
 
-  /// Where `count` columns of a panel lie: all panels' columns of one block are neighbours, so that
-  /// a task that goes from panel to panel reads memory in order.
-  private long panelOffset(int panel, int column, int count) {
-    return ((long) column * numPanels() + (long) panel * count) * panelTokens * Float.BYTES;
+  /// Where a column of a panel lies: all panels' columns of one block are neighbours, so that a
+  /// task that goes from panel to panel reads memory in order.
+  private long panelOffset(int panel, int column) {
+    int columns = projections[0].weight().columns();
+    int block = column / WIDE_COLUMNS * WIDE_COLUMNS;
+    long count = Math.min(WIDE_COLUMNS, columns - block);
+    long floats = ((long) block * numPanels() + panel * count) * panelTokens;
+    return (floats + (long) (column - block) * panelVectors(panel) * lanes) * Float.BYTES;
   }
 
   private void transpose(int task, int worker) {
@@ -181,11 +190,7 @@ final class BatchMatMul {
         block[column * width + lane] = row[column];
       }
     }
-    int wideStart = columnStart / WIDE_COLUMNS * WIDE_COLUMNS;
-    int wideCount = Math.min(WIDE_COLUMNS, columns - wideStart);
-    long at = panelOffset(panel, wideStart, wideCount);
-    at += (long) (columnStart - wideStart) * width * Float.BYTES;
-    MemorySegment.copy(block, 0, panels, FLOAT, at, count * width);
+    MemorySegment.copy(block, 0, panels, FLOAT, panelOffset(panel, columnStart), count * width);
   }
 
   /// Widens one block of columns. Rows that fill up the last tile keep what an earlier block left
@@ -205,24 +210,58 @@ final class BatchMatMul {
     int rows = Math.min(rowsPerTask, w.rows() - rowStart);
     int tiles = Math.ceilDiv(rows, TILE_ROWS);
     int numPanels = numPanels();
+    if (numPanels == 1) {
+      multiplyOnePanel(projection, rowStart, rows, scratch[worker]);
+      return;
+    }
     float[] products = scratch[worker].products;
-    Arrays.fill(products, 0, tiles * numPanels * TILE_ROWS * panelTokens, 0);
     for (int column = 0; column < w.columns(); column += WIDE_COLUMNS) {
       int count = Math.min(WIDE_COLUMNS, w.columns() - column);
       widen(w, rowStart, rows, column, count, scratch[worker].wide);
+      // Each panel's products are cleared before their first use and moved after their last one,
+      // while they are in a cache.
+      int panelSize = tiles * TILE_ROWS * panelTokens;
       for (int panel = 0; panel < numPanels; panel++) {
+        if (column == 0) {
+          Arrays.fill(products, panel * panelSize, (panel + 1) * panelSize, 0);
+        }
         multiplyPanel(panel, tiles, column, count, scratch[worker]);
+        if (column + count == w.columns()) {
+          storePanel(projection, panel, rowStart, rows, scratch[worker]);
+        }
       }
     }
-    for (int panel = 0; panel < numPanels; panel++) {
-      storePanel(projection, panel, rowStart, rows, scratch[worker]);
+  }
+
+  /// As few tokens as one panel holds: a tile of rows at a time goes through all columns, so that
+  /// widened weights, which are used only once, are still in the nearest caches.
+  private void multiplyOnePanel(Projection projection, int rowStart, int rows, Scratch scratch) {
+    Matrix w = projection.weight();
+    int tileSize = TILE_ROWS * panelTokens;
+    int tiles = Math.ceilDiv(rows, TILE_ROWS);
+    Arrays.fill(scratch.products, 0, tiles * tileSize, 0);
+    for (int tile = 0; tile < tiles; tile++) {
+      int row = tile * TILE_ROWS;
+      for (int column = 0; column < w.columns(); column += WIDE_COLUMNS) {
+        int count = Math.min(WIDE_COLUMNS, w.columns() - column);
+        widen(w, rowStart + row, Math.min(TILE_ROWS, rows - row), column, count, scratch.wide);
+        kernels.multiplyPanel(
+            scratch.wide,
+            0,
+            panels,
+            panelOffset(0, column),
+            panelVectors(0),
+            count,
+            scratch.products,
+            tile * tileSize);
+      }
     }
+    storePanel(projection, 0, rowStart, rows, scratch);
   }
 
   private void multiplyPanel(int panel, int tiles, int column, int count, Scratch scratch) {
     int vectors = panelVectors(panel);
-    long panelAt = panelOffset(panel, column, count);
-    int numPanels = numPanels();
+    long panelAt = panelOffset(panel, column);
     for (int tile = 0; tile < tiles; tile++) {
       kernels.multiplyPanel(
           scratch.wide,
@@ -232,7 +271,7 @@ final class BatchMatMul {
           vectors,
           count,
           scratch.products,
-          (tile * numPanels + panel) * TILE_ROWS * panelTokens);
+          (panel * tiles + tile) * TILE_ROWS * panelTokens);
     }
   }
 
@@ -240,10 +279,11 @@ final class BatchMatMul {
   private void storePanel(
       Projection projection, int panel, int rowStart, int rows, Scratch scratch) {
     int width = panelVectors(panel) * lanes;
-    int tileStep = numPanels() * TILE_ROWS * panelTokens;
+    int tileStep = TILE_ROWS * panelTokens;
+    int tiles = Math.ceilDiv(rows, TILE_ROWS);
     int tokens = Math.min(panelTokens, numTokens - panel * panelTokens);
     for (int token = 0; token < tokens; token++) {
-      int from = panel * TILE_ROWS * panelTokens + token;
+      int from = panel * tiles * tileStep + token;
       for (int row = 0; row < rows; row += TILE_ROWS) {
         takeColumn(scratch.products, from, width, scratch.row, row);
         from += tileStep;

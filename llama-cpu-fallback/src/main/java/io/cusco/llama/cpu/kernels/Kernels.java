@@ -156,7 +156,7 @@ public interface Kernels {
 
   /// Columns of a widened block: a multiple of every block size, and long enough pieces of a row to
   /// be fetched ahead from memory.
-  int WIDE_COLUMNS = 512;
+  int WIDE_COLUMNS = 1024;
 
   /// Floats from one row of a widened block to the next: a little apart from a power of two, or
   /// twelve of them would compete for the same lines of the first-level cache.
