@@ -46,6 +46,7 @@ final class KernelWarmUp {
     }
     warmUp.products();
     warmUp.elementwise();
+    warmUp.rowWeights();
     warmUp.attention(false);
     warmUp.attention(true);
   }
@@ -120,6 +121,24 @@ final class KernelWarmUp {
           },
           sums::clone);
     }
+  }
+
+  private void rowWeights() {
+    int width = kernels.panelVectors() * kernels.lanes();
+    float[] weights = new float[4 * width];
+    float[] maximum = new float[1];
+    float[] sum = new float[1];
+    repeat(
+        "row weights",
+        () -> {
+          maximum[0] = Float.NEGATIVE_INFINITY;
+          sum[0] = 0;
+          kernels.weighRow(
+              wide, 0, width, width, 1, 4 * width - 3, 4 * width, maximum, sum, 0, weights, 0);
+        },
+        sum::clone);
+    MemorySegment halves = floats(COLUMNS);
+    repeat(() -> kernels.widenRows(halves, true, 0, 64, 16, 32, out, 0, 128));
   }
 
   private void elementwise() {

@@ -215,6 +215,48 @@ class VectorKernelsTest {
         "group %d, headDim %d, half %s".formatted(group, headDim, half), actual, expected, 2e-6f);
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 13, 37, 64, 70})
+  void rowWeightsMatchTheScalarTwin(int visible) {
+    int width = vector.panelVectors() * vector.lanes();
+    int panels = Math.ceilDiv(70, width);
+    int panelStep = 3 * width;
+    float[] scores = randomArray(5 + panels * panelStep);
+    float[][] weights = new float[2][3 + panels * width];
+    float[][] maximum = new float[2][2];
+    float[][] sum = new float[2][2];
+    float[] rescale = new float[2];
+    Kernels[] both = {scalar, vector};
+    for (int i = 0; i < 2; i++) {
+      Arrays.fill(maximum[i], 0.25f);
+      Arrays.fill(sum[i], 2);
+      rescale[i] =
+          both[i].weighRow(
+              scores, 5, width, panelStep, 0.7f, visible, 70, maximum[i], sum[i], 1, weights[i], 3);
+    }
+    assertThat(rescale[1]).isCloseTo(rescale[0], offset(2e-6f));
+    assertThat(maximum[1]).containsExactly(maximum[0], offset(2e-6f));
+    assertThat(sum[1]).containsExactly(sum[0], offset(1e-4f));
+    assertThat(Arrays.copyOf(weights[1], 73))
+        .as("seed %d", SEED)
+        .containsExactly(Arrays.copyOf(weights[0], 73), offset(2e-6f));
+  }
+
+  @Test
+  void cacheRowsWidenAsTheScalarTwinDoes() {
+    int columns = 2 * vector.lanes();
+    for (boolean half : new boolean[] {false, true}) {
+      MemorySegment from = randomCache(5 * 3 * columns, half);
+      long element = half ? 2 : 4;
+      MemorySegment expected = NativeMemory.allocateZeroed(5L * 2 * columns * 4, arena);
+      MemorySegment actual = NativeMemory.allocateZeroed(5L * 2 * columns * 4, arena);
+      long fromStep = 3 * columns * element;
+      scalar.widenRows(from, half, element, fromStep, 5, columns, expected, 8, 8L * columns);
+      vector.widenRows(from, half, element, fromStep, 5, columns, actual, 8, 8L * columns);
+      assertThat(actual.mismatch(expected)).as("half %s, seed %d", half, SEED).isEqualTo(-1);
+    }
+  }
+
   private MemorySegment attend(
       Kernels kernels, KvTile tile, MemorySegment q, int group, int[] visible) {
     AttentionState state =
