@@ -250,7 +250,7 @@ class VectorKernelsTest {
       long element = half ? 2 : 4;
       MemorySegment expected = NativeMemory.allocateZeroed(5L * 2 * columns * 4, arena);
       MemorySegment actual = NativeMemory.allocateZeroed(5L * 2 * columns * 4, arena);
-      long fromStep = 3 * columns * element;
+      long fromStep = 3L * columns * element;
       scalar.widenRows(from, half, element, fromStep, 5, columns, expected, 8, 8L * columns);
       vector.widenRows(from, half, element, fromStep, 5, columns, actual, 8, 8L * columns);
       assertThat(actual.mismatch(expected)).as("half %s, seed %d", half, SEED).isEqualTo(-1);
