@@ -49,18 +49,24 @@ final class CpuLlamaModel implements LlamaModel {
   private final Projection[] lmHead;
   private final float[][] embeddingRows;
   private final AttentionState[] attentionStates;
+  private final PrefillAttention prefillAttention;
   private final Sampler[] samplers;
   private final float[][] sampledRows;
   private final int[] tokenSequences;
 
+  /// Runs of a sequence's tokens whose attention is one task per key/value head: first tokens, and
+  /// the end of the last.
+  private final int[] runStarts;
+
   private final WorkerPool.Phase embedPhase = this::embedTokens;
   private final WorkerPool.Phase normPhase = this::normTokens;
   private final WorkerPool.Phase ropePhase = this::ropeAndStoreTokens;
-  private final WorkerPool.Phase attentionPhase = this::attendHead;
+  private final WorkerPool.Phase attentionPhase = this::attendRun;
   private final WorkerPool.Phase siluPhase = this::siluMulTokens;
   private final WorkerPool.Phase samplePhase = this::sampleRow;
 
   private StepInput step;
+  private int numRuns;
   private int layer;
   private MemorySegment normWeight;
   private SamplingStep sampling;
@@ -96,6 +102,9 @@ final class CpuLlamaModel implements LlamaModel {
           Math.max(config.intermediateSize(), Math.max(config.hiddenSize(), config.queryWidth()));
       int mostRows = Math.max(limits.maxTokens(), limits.maxLogits());
       matMul = new MatMul(pool, kernels, mostRows, widest, arena);
+      prefillAttention =
+          new PrefillAttention(
+              config, cache, kvCacheSpec.blockSize(), kernels, pool.numThreads(), arena);
       attentionStates = new AttentionState[pool.numThreads()];
       for (int i = 0; i < attentionStates.length; i++) {
         KvTile tile = cache.layer(0);
@@ -123,6 +132,7 @@ final class CpuLlamaModel implements LlamaModel {
     samplers = new Sampler[pool.numThreads()];
     sampledRows = new float[pool.numThreads()][];
     tokenSequences = new int[limits.maxTokens()];
+    runStarts = new int[limits.maxTokens() + 1];
   }
 
   private void planLayer(int i) {
@@ -196,7 +206,7 @@ final class CpuLlamaModel implements LlamaModel {
       observe(Stage.V_PROJ, layer, act.values, tokens, config.keyValueWidth());
       pool.run(ropePhase, tokenTasks());
       observe(Stage.ROPE_Q, layer, act.queries, tokens, config.queryWidth());
-      pool.run(attentionPhase, tokens * config.numKeyValueHeads());
+      pool.run(attentionPhase, numRuns * config.numKeyValueHeads());
       observe(Stage.ATTENTION, layer, act.attended, tokens, config.queryWidth());
       matMul.run(act.attended, queryRow, tokens, oProj[layer]);
       observe(Stage.ATTENTION_RESIDUAL, layer, act.hidden, tokens, config.hiddenSize());
@@ -232,9 +242,16 @@ final class CpuLlamaModel implements LlamaModel {
 
   private void findSequences() {
     int[] starts = step.queryStarts();
+    numRuns = 0;
     for (int sequence = 0; sequence < step.numSequences(); sequence++) {
       java.util.Arrays.fill(tokenSequences, starts[sequence], starts[sequence + 1], sequence);
+      int tokens = starts[sequence + 1] - starts[sequence];
+      int runLength = prefillAttention.takes(tokens) ? prefillAttention.maxTokens() : 1;
+      for (int token = starts[sequence]; token < starts[sequence + 1]; token += runLength) {
+        runStarts[numRuns++] = token;
+      }
     }
+    runStarts[numRuns] = step.numTokens();
   }
 
   private void embedTokens(int task, int worker) {
@@ -282,10 +299,32 @@ final class CpuLlamaModel implements LlamaModel {
     }
   }
 
-  /// All query heads that share one key/value head, for one token.
-  private void attendHead(int task, int worker) {
-    int token = task / config.numKeyValueHeads();
+  /// All query heads that share one key/value head, for one run of tokens. The last runs of a
+  /// sequence look back farthest: they come first, so that no long task is left at the end.
+  private void attendRun(int task, int worker) {
+    int run = numRuns - 1 - task / config.numKeyValueHeads();
     int head = task % config.numKeyValueHeads();
+    int token = runStarts[run];
+    int tokens = runStarts[run + 1] - token;
+    if (prefillAttention.takes(tokens)) {
+      prefillAttention.attend(
+          step,
+          layer,
+          tokenSequences[token],
+          token,
+          tokens,
+          head,
+          act.queries,
+          act.attended,
+          worker);
+      return;
+    }
+    for (int i = 0; i < tokens; i++) {
+      attendToken(token + i, head, worker);
+    }
+  }
+
+  private void attendToken(int token, int head, int worker) {
     KvTile tile = cache.layer(layer);
     AttentionState state = attentionStates[worker];
     long queryAt =

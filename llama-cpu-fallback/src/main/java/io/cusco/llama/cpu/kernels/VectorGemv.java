@@ -156,39 +156,4 @@ final class VectorGemv {
     }
     return sum;
   }
-
-  /// Widened weights against four tokens `xStride` bytes apart: each weight is loaded once.
-  static void dot4(
-      float[] w,
-      int wIndex,
-      int count,
-      MemorySegment x,
-      long xOffset,
-      long xStride,
-      float[] sums,
-      int sumIndex) {
-    FloatVector sum0 = FloatVector.zero(F);
-    FloatVector sum1 = FloatVector.zero(F);
-    FloatVector sum2 = FloatVector.zero(F);
-    FloatVector sum3 = FloatVector.zero(F);
-    int i = 0;
-    for (; i <= count - L; i += L) {
-      FloatVector weight = FloatVector.fromArray(F, w, wIndex + i);
-      long at = xOffset + i * 4L;
-      sum0 = weight.fma(load(x, at), sum0);
-      sum1 = weight.fma(load(x, at + xStride), sum1);
-      sum2 = weight.fma(load(x, at + 2 * xStride), sum2);
-      sum3 = weight.fma(load(x, at + 3 * xStride), sum3);
-    }
-    sums[sumIndex] += Lanes.sum(sum0);
-    sums[sumIndex + 1] += Lanes.sum(sum1);
-    sums[sumIndex + 2] += Lanes.sum(sum2);
-    sums[sumIndex + 3] += Lanes.sum(sum3);
-    for (; i < count; i++) {
-      for (int token = 0; token < 4; token++) {
-        sums[sumIndex + token] +=
-            w[wIndex + i] * x.get(Layouts.FLOAT, xOffset + token * xStride + i * 4L);
-      }
-    }
-  }
 }
