@@ -2,6 +2,9 @@ package io.cusco.llama.cpu;
 
 import io.cusco.llama.cpu.kernels.Kernels;
 import io.cusco.llama.cpu.kernels.Matrix;
+import io.cusco.llama.cpu.kernels.PackedMatrix;
+import io.cusco.llama.cpu.kernels.PackedScratch;
+import io.cusco.llama.cpu.kernels.QuantizedActivations;
 import io.cusco.llama.memory.NativeMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,7 +14,8 @@ import java.util.Arrays;
 /// Products of activations with weight matrices that share their input: `out = x W^T + bias`.
 ///
 /// Three ways, by the number of tokens:
-/// - one token: each row of weights is streamed once through [Kernels#gemv];
+/// - one token: each row of weights is streamed once, through [Kernels#gemvPacked] where there is a
+///   repacked copy, otherwise through [Kernels#gemv];
 /// - a few: each piece of a row is widened once and multiplied with every token;
 /// - [#MIN_TILE_TOKENS] and more: register tiles with tokens in the lanes. The input is transposed
 ///   once into panels, weights are widened into a block that stays in the second-level cache:
@@ -31,10 +35,17 @@ final class MatMul {
   /// A weight matrix and where its product goes.
   ///
   /// @param weight `[rows, columns]`
+  /// @param packed the copy of `weight` that one token is multiplied with, or null
   /// @param bias `[rows]`, or null
   /// @param out `[tokens, outStride bytes]` float32
   /// @param add whether to add to `out` instead of replacing it
-  record Projection(Matrix weight, float[] bias, MemorySegment out, long outStride, boolean add) {}
+  record Projection(
+      Matrix weight,
+      PackedMatrix packed,
+      float[] bias,
+      MemorySegment out,
+      long outStride,
+      boolean add) {}
 
   /// Below this many tokens a tile leaves so many lanes idle that multiplying token by token is
   /// faster.
@@ -62,6 +73,7 @@ final class MatMul {
   private final int panelTokens;
   private final MemorySegment panels;
   private final Scratch[] scratch;
+  private final QuantizedActivations quantized;
   private final WorkerPool.Phase streamPhase = this::streamRows;
   private final WorkerPool.Phase transposePhase = this::transpose;
   private final WorkerPool.Phase tilePhase = this::multiplyTiles;
@@ -80,6 +92,7 @@ final class MatMul {
     panelTokens = 2 * kernels.lanes();
     int padded = Math.ceilDiv(maxTokens, panelTokens) * panelTokens;
     panels = NativeMemory.allocateZeroed((long) padded * maxColumns * Float.BYTES, arena);
+    quantized = new QuantizedActivations(maxColumns);
     scratch = new Scratch[pool.numThreads()];
     for (int i = 0; i < scratch.length; i++) {
       scratch[i] = new Scratch(padded, panelTokens, kernels.tileRows() * panelTokens);
@@ -99,6 +112,7 @@ final class MatMul {
 
     final float[] added = new float[ROW_BLOCK];
     final float[] panelBlock;
+    final PackedScratch packed = new PackedScratch();
 
     Scratch(int paddedTokens, int panelTokens, int tileSize) {
       part = new float[tileSize];
@@ -115,12 +129,24 @@ final class MatMul {
     this.projections = projections;
     if (numTokens < MIN_TILE_TOKENS) {
       rowsPerTask = gemvRowsPerTask();
+      if (numTokens == 1) {
+        quantizeInput();
+      }
       pool.run(streamPhase, numTasks());
     } else {
       int columns = projections[0].weight().columns();
       pool.run(transposePhase, numPanels() * Math.ceilDiv(columns, TRANSPOSE_BLOCK));
       rowsPerTask = ROW_BLOCK;
       pool.run(tilePhase, numTasks());
+    }
+  }
+
+  private void quantizeInput() {
+    for (Projection projection : projections) {
+      if (projection.packed() != null && projection.packed().isReordered()) {
+        kernels.quantize(x, 0, projection.weight().columns(), quantized);
+        return;
+      }
     }
   }
 
@@ -131,7 +157,8 @@ final class MatMul {
     }
     // Eight tasks a thread even out threads of unequal speed.
     long perTask = Math.ceilDiv(rows, 8L * pool.numThreads());
-    return Math.clamp(perTask, MIN_GEMV_ROWS, MAX_GEMV_ROWS);
+    int clamped = Math.clamp(perTask, MIN_GEMV_ROWS, MAX_GEMV_ROWS);
+    return Math.ceilDiv(clamped, PackedMatrix.GROUP) * PackedMatrix.GROUP;
   }
 
   private int numTasks() {
@@ -171,8 +198,7 @@ final class MatMul {
     int rowStart = (task - tasksBefore(index)) * rowsPerTask;
     int rowEnd = Math.min(w.rows(), rowStart + rowsPerTask);
     if (numTokens == 1) {
-      kernels.gemv(
-          w, rowStart, rowEnd, x, 0, projection.out(), 0, projection.add(), scratch[worker].wide);
+      multiplyOne(projection, rowStart, rowEnd, scratch[worker]);
       if (projection.bias() != null) {
         addBias(projection, 0, rowStart, rowEnd);
       }
@@ -181,6 +207,24 @@ final class MatMul {
     for (int row = rowStart; row < rowEnd; row++) {
       multiplyRow(projection, row, scratch[worker]);
     }
+  }
+
+  private void multiplyOne(Projection projection, int rowStart, int rowEnd, Scratch scratch) {
+    Matrix w = projection.weight();
+    PackedMatrix packed = projection.packed();
+    MemorySegment out = projection.out();
+    if (packed != null) {
+      int groupStart = rowStart / PackedMatrix.GROUP;
+      int groupEnd = rowEnd / PackedMatrix.GROUP;
+      packed.fill(groupStart, groupEnd);
+      if (packed.isReordered()) {
+        kernels.gemvPacked(
+            packed, groupStart, groupEnd, quantized, out, projection.add(), scratch.packed);
+        return;
+      }
+      w = packed.copy();
+    }
+    kernels.gemv(w, rowStart, rowEnd, x, 0, out, 0, projection.add(), scratch.wide);
   }
 
   /// One row of weights with a few tokens.
