@@ -7,6 +7,8 @@ import io.cusco.llama.cpu.MatMul.Projection;
 import io.cusco.llama.cpu.kernels.AttentionState;
 import io.cusco.llama.cpu.kernels.Kernels;
 import io.cusco.llama.cpu.kernels.KvTile;
+import io.cusco.llama.cpu.kernels.Matrix;
+import io.cusco.llama.cpu.kernels.PackedMatrix;
 import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.model.RotaryTable;
@@ -42,11 +44,16 @@ final class CpuLlamaModel implements LlamaModel {
   private final RotaryTable rotaryTable;
   private final Activations act;
   private final MatMul matMul;
+  private final Repacking repacking;
   private final Projection[][] qkvProj;
   private final Projection[][] oProj;
   private final Projection[][] gateUpProj;
   private final Projection[][] downProj;
   private final Projection[] lmHead;
+
+  /// For the logits of a prompt: nobody waits for the first token until the copy is made.
+  private final Projection[] lmHeadInPlace;
+
   private final float[][] embeddingRows;
   private final AttentionState[] attentionStates;
   private final PrefillAttention prefillAttention;
@@ -80,9 +87,11 @@ final class CpuLlamaModel implements LlamaModel {
       ModelOptions options,
       KvCacheSpec kvCacheSpec,
       boolean halfKvCache,
+      Repacking repacking,
       Kernels kernels,
       WorkerPool pool) {
     this.config = config;
+    this.repacking = repacking;
     this.kvCacheSpec = kvCacheSpec;
     this.kernels = kernels;
     this.pool = pool;
@@ -124,10 +133,8 @@ final class CpuLlamaModel implements LlamaModel {
     for (int i = 0; i < numLayers; i++) {
       planLayer(i);
     }
-    lmHead =
-        new Projection[] {
-          new Projection(weights.lmHead, null, act.logits, rowBytes(config.vocabSize()), false)
-        };
+    lmHead = new Projection[] {toLogits(packed(weights.lmHead))};
+    lmHeadInPlace = new Projection[] {toLogits(null)};
     embeddingRows = new float[pool.numThreads()][config.hiddenSize()];
     samplers = new Sampler[pool.numThreads()];
     sampledRows = new float[pool.numThreads()][];
@@ -148,15 +155,29 @@ final class CpuLlamaModel implements LlamaModel {
     downProj[i] = addToHidden(l.downProj());
   }
 
-  private static Projection replace(CpuWeights.Linear linear, MemorySegment out) {
+  private Projection replace(CpuWeights.Linear linear, MemorySegment out) {
+    Matrix w = linear.weight();
+    return new Projection(w, packed(w), linear.bias(), out, rowBytes(w.rows()), false);
+  }
+
+  private Projection toLogits(PackedMatrix packed) {
     return new Projection(
-        linear.weight(), linear.bias(), out, rowBytes(linear.weight().rows()), false);
+        weights.lmHead, packed, null, act.logits, rowBytes(config.vocabSize()), false);
+  }
+
+  private PackedMatrix packed(Matrix weight) {
+    return repacking.includes(weight) ? new PackedMatrix(weight, arena) : null;
   }
 
   private Projection[] addToHidden(CpuWeights.Linear linear) {
     return new Projection[] {
       new Projection(
-          linear.weight(), linear.bias(), act.hidden, rowBytes(config.hiddenSize()), true)
+          linear.weight(),
+          packed(linear.weight()),
+          linear.bias(),
+          act.hidden,
+          rowBytes(config.hiddenSize()),
+          true)
     };
   }
 
@@ -177,6 +198,11 @@ final class CpuLlamaModel implements LlamaModel {
   @Override
   public StepLimits limits() {
     return limits;
+  }
+
+  @Override
+  public long copiedWeightBytes() {
+    return repacking.numBytes();
   }
 
   @Override
@@ -227,7 +253,8 @@ final class CpuLlamaModel implements LlamaModel {
     finalNorm();
     observe(Stage.FINAL_NORM, -1, act.lastNormed, step.numLogits(), config.hiddenSize());
     if (step.numLogits() > 0) {
-      matMul.run(act.lastNormed, hiddenRow, step.numLogits(), lmHead);
+      Projection[] toLogits = tokens == 1 ? lmHead : lmHeadInPlace;
+      matMul.run(act.lastNormed, hiddenRow, step.numLogits(), toLogits);
     }
     observe(Stage.LOGITS, -1, act.logits, step.numLogits(), config.vocabSize());
   }

@@ -2,14 +2,17 @@ package io.cusco.llama.cpu;
 
 import io.cusco.llama.cpu.kernels.Kernels;
 import io.cusco.llama.cpu.kernels.Matrix;
+import io.cusco.llama.cpu.kernels.PackedMatrix;
+import io.cusco.llama.cpu.kernels.PackedScratch;
+import io.cusco.llama.cpu.kernels.QuantizedActivations;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /// Products of activations with weight matrices that share their input: `out = x W^T + bias`.
 ///
-/// One token streams each row of weights once through [Kernels#gemv]; several go through
-/// [BatchMatMul].
+/// One token streams each row of weights once, through [Kernels#gemvPacked] where there is a
+/// repacked copy, otherwise through [Kernels#gemv]; several tokens go through [BatchMatMul].
 ///
 /// Owned by the thread that runs the forward pass.
 final class MatMul {
@@ -17,10 +20,17 @@ final class MatMul {
   /// A weight matrix and where its product goes.
   ///
   /// @param weight `[rows, columns]`
+  /// @param packed a copy of it for single tokens, or null
   /// @param bias `[rows]`, or null
   /// @param out `[tokens, outStride bytes]` float32
   /// @param add whether to add to `out` instead of replacing it
-  record Projection(Matrix weight, float[] bias, MemorySegment out, long outStride, boolean add) {}
+  record Projection(
+      Matrix weight,
+      PackedMatrix packed,
+      float[] bias,
+      MemorySegment out,
+      long outStride,
+      boolean add) {}
 
   private static final int MIN_GEMV_ROWS = 16;
   private static final int MAX_GEMV_ROWS = 512;
@@ -30,6 +40,8 @@ final class MatMul {
   private final Kernels kernels;
   private final BatchMatMul batch;
   private final float[][] scratch;
+  private final PackedScratch[] packedScratch;
+  private final QuantizedActivations quantized;
   private final WorkerPool.Phase streamPhase = this::streamRows;
 
   private MemorySegment x;
@@ -43,6 +55,11 @@ final class MatMul {
     this.kernels = kernels;
     batch = new BatchMatMul(pool, kernels, maxTokens, maxColumns, arena);
     scratch = new float[pool.numThreads()][Kernels.GEMV_SCRATCH];
+    quantized = new QuantizedActivations(maxColumns);
+    packedScratch = new PackedScratch[pool.numThreads()];
+    for (int i = 0; i < packedScratch.length; i++) {
+      packedScratch[i] = new PackedScratch();
+    }
   }
 
   /// Multiplies `numTokens` rows of `x`, `xStride` bytes apart, with every projection's weight.
@@ -54,7 +71,17 @@ final class MatMul {
     this.x = x;
     this.projections = projections;
     rowsPerTask = gemvRowsPerTask();
+    quantizeInput();
     pool.run(streamPhase, numTasks());
+  }
+
+  private void quantizeInput() {
+    for (Projection projection : projections) {
+      if (projection.packed() != null && projection.packed().isReordered()) {
+        kernels.quantize(x, 0, projection.weight().columns(), quantized);
+        return;
+      }
+    }
   }
 
   private int gemvRowsPerTask() {
@@ -64,7 +91,8 @@ final class MatMul {
     }
     // Eight tasks a thread even out threads of unequal speed.
     long perTask = Math.ceilDiv(rows, 8L * pool.numThreads());
-    return Math.clamp(perTask, MIN_GEMV_ROWS, MAX_GEMV_ROWS);
+    int clamped = Math.clamp(perTask, MIN_GEMV_ROWS, MAX_GEMV_ROWS);
+    return Math.ceilDiv(clamped, PackedMatrix.GROUP) * PackedMatrix.GROUP;
   }
 
   private int numTasks() {
@@ -94,10 +122,28 @@ final class MatMul {
     Matrix w = projection.weight();
     int rowStart = (task - tasksBefore(index)) * rowsPerTask;
     int rowEnd = Math.min(w.rows(), rowStart + rowsPerTask);
-    kernels.gemv(w, rowStart, rowEnd, x, 0, projection.out(), 0, projection.add(), scratch[worker]);
+    multiply(projection, rowStart, rowEnd, worker);
     if (projection.bias() != null) {
       addBias(projection, rowStart, rowEnd);
     }
+  }
+
+  private void multiply(Projection projection, int rowStart, int rowEnd, int worker) {
+    Matrix w = projection.weight();
+    PackedMatrix packed = projection.packed();
+    MemorySegment out = projection.out();
+    if (packed != null) {
+      int groupStart = rowStart / PackedMatrix.GROUP;
+      int groupEnd = rowEnd / PackedMatrix.GROUP;
+      packed.fill(groupStart, groupEnd);
+      if (packed.isReordered()) {
+        kernels.gemvPacked(
+            packed, groupStart, groupEnd, quantized, out, projection.add(), packedScratch[worker]);
+        return;
+      }
+      w = packed.copy();
+    }
+    kernels.gemv(w, rowStart, rowEnd, x, 0, out, 0, projection.add(), scratch[worker]);
   }
 
   private static void addBias(Projection projection, int rowStart, int rowEnd) {

@@ -39,6 +39,28 @@ public interface Kernels {
       boolean add,
       float[] scratch);
 
+  /// Whether one token is multiplied so much faster with a [PackedMatrix] of this type that the
+  /// copy is worth its memory.
+  boolean decodesFasterFromCopy(DType type);
+
+  /// Brings activations into the form that [#gemvPacked] takes.
+  ///
+  /// @param x `[columns]`, a multiple of 32
+  void quantize(MemorySegment x, long xOffset, int columns, QuantizedActivations out);
+
+  /// As [#gemv] with a reordered copy of the weights and quantised activations, for the groups
+  /// `groupStart .. groupEnd - 1` of [PackedMatrix#GROUP] rows, which are filled.
+  ///
+  /// @param out `[rows]`, indexed by row
+  void gemvPacked(
+      PackedMatrix w,
+      int groupStart,
+      int groupEnd,
+      QuantizedActivations x,
+      MemorySegment out,
+      boolean add,
+      PackedScratch scratch);
+
   /// One register tile of a matrix product over a panel of tokens: `c[row][token] += sum_k
   /// w[row][k] * x[k][token]` for [#TILE_ROWS] rows.
   ///

@@ -76,6 +76,31 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public boolean decodesFasterFromCopy(DType type) {
+    return false; // one column at a time, the order makes no difference
+  }
+
+  @Override
+  public void quantize(MemorySegment x, long xOffset, int columns, QuantizedActivations out) {
+    ScalarPacked.quantize(x, xOffset, columns, out);
+  }
+
+  @Override
+  public void gemvPacked(
+      PackedMatrix w,
+      int groupStart,
+      int groupEnd,
+      QuantizedActivations x,
+      MemorySegment out,
+      boolean add,
+      PackedScratch scratch) {
+    for (int row = groupStart * PackedMatrix.GROUP; row < groupEnd * PackedMatrix.GROUP; row++) {
+      float dot = ScalarPacked.dot(w, row, x);
+      out.set(Layouts.FLOAT, row * F, add ? out.get(Layouts.FLOAT, row * F) + dot : dot);
+    }
+  }
+
+  @Override
   public void multiplyPanel(
       float[] w,
       int wIndex,

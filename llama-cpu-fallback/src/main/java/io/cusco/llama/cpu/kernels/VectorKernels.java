@@ -93,6 +93,39 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
+  public boolean decodesFasterFromCopy(DType type) {
+    return switch (type) {
+      case Q4_K, Q6_K -> true;
+      case F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, IQ4_NL, IQ4_XS -> false;
+    };
+  }
+
+  @Override
+  public void quantize(MemorySegment x, long xOffset, int columns, QuantizedActivations out) {
+    VectorPacked.quantize(x, xOffset, columns, out);
+  }
+
+  @Override
+  public void gemvPacked(
+      PackedMatrix w,
+      int groupStart,
+      int groupEnd,
+      QuantizedActivations x,
+      MemorySegment out,
+      boolean add,
+      PackedScratch scratch) {
+    for (int group = groupStart; group < groupEnd; group++) {
+      VectorPacked.group(w, group, x, scratch);
+      long at = (long) group * PackedMatrix.GROUP * Float.BYTES;
+      for (int row = 0; row < PackedMatrix.GROUP; row += L) {
+        FloatVector sums = FloatVector.fromArray(F, scratch.rows, row);
+        FloatVector result = add ? sums.add(VectorGemv.load(out, at + row * 4L)) : sums;
+        result.intoMemorySegment(out, at + row * 4L, LE);
+      }
+    }
+  }
+
+  @Override
   public void multiplyPanel(
       float[] w,
       int wIndex,

@@ -44,6 +44,7 @@ final class KernelWarmUp {
     for (DType type : DType.values()) {
       warmUp.weights(type);
     }
+    warmUp.packedWeights();
     warmUp.products();
     warmUp.elementwise();
     warmUp.rowWeights();
@@ -92,6 +93,26 @@ final class KernelWarmUp {
         () -> out.asSlice(0, ROWS * 4L).toArray(ValueLayout.JAVA_FLOAT));
     float[] widened = new float[COLUMNS];
     repeat(() -> kernels.widen(type, blocks, 0, COLUMNS, widened, 0));
+  }
+
+  private void packedWeights() {
+    QuantizedActivations quantized = new QuantizedActivations(COLUMNS);
+    repeat(() -> kernels.quantize(x, 0, COLUMNS, quantized));
+    PackedScratch scratch = new PackedScratch();
+    for (DType type : new DType[] {DType.Q4_0, DType.Q4_K, DType.Q6_K}) {
+      long rowBytes = type.numBytes(COLUMNS);
+      MemorySegment blocks = NativeMemory.allocateZeroed(ROWS * rowBytes, arena);
+      for (long i = 0; i < blocks.byteSize(); i++) {
+        blocks.set(ValueLayout.JAVA_BYTE, i, (byte) random.nextInt(0x30)); // no scale is NaN
+      }
+      PackedMatrix packed =
+          new PackedMatrix(new Matrix(type, blocks, ROWS, COLUMNS, rowBytes), arena);
+      packed.fill(0, ROWS / PackedMatrix.GROUP);
+      repeat(
+          "packed gemv of " + type,
+          () -> kernels.gemvPacked(packed, 0, ROWS / 16, quantized, out, false, scratch),
+          () -> out.asSlice(0, ROWS * 4L).toArray(ValueLayout.JAVA_FLOAT));
+    }
   }
 
   private void products() {
