@@ -186,6 +186,7 @@ final class BenchCommand implements Callable<Integer> {
                 backend.device(),
                 backend.threads(),
                 loadMillis,
+                loaded.copiedWeightBytes(),
                 System.getProperty(COMMIT_PROPERTY, "unknown"));
         // Host probes say nothing about another device.
         Ceilings ceilings =
@@ -260,6 +261,11 @@ final class BenchCommand implements Callable<Integer> {
     context
         .err()
         .line("%s: %s; commit %s".formatted(subject.backend(), subject.device(), subject.commit()));
+    if (subject.copiedWeightBytes() > 0) {
+      context
+          .err()
+          .line("repacked weights: %s".formatted(Units.bytes(subject.copiedWeightBytes())));
+    }
     if (ceilings != null) {
       context
           .err()

@@ -26,6 +26,7 @@ record BenchRow(
 
   /// What all rows of a run share.
   ///
+  /// @param copiedWeightBytes of copies that the backend keeps beside the checkpoint
   /// @param commit of this program, or "unknown"
   record Subject(
       String model,
@@ -34,6 +35,7 @@ record BenchRow(
       String device,
       int threads,
       double loadMillis,
+      long copiedWeightBytes,
       String commit) {}
 
   /// Decoding waits for memory, prefill for arithmetic.
@@ -92,6 +94,7 @@ record BenchRow(
           ceilings == null ? Double.NaN : Math.rint(ceilings.flopsPerSecond()));
       Json.rounded(json, "percent_of_ceiling", percentOfCeiling());
       Json.rounded(json, "load_ms", subject.loadMillis());
+      json.writeNumberProperty("repacked_bytes", subject.copiedWeightBytes());
       Json.number(json, "peak_rss_bytes", ProcessMemory.peakBytes());
       json.writeStringProperty("commit", subject.commit());
     });

@@ -5,6 +5,7 @@ import io.cusco.llama.LlamaOptions;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.Repack;
 import io.cusco.llama.engine.EngineOptions;
 import java.util.Locale;
 import java.util.OptionalInt;
@@ -37,6 +38,15 @@ final class RunOptions {
           "f32: weights widened to f32 and f32 arithmetic; auto: the fast path (default).")
   private ComputeMode compute;
 
+  @Option(
+      names = "--repack",
+      paramLabel = "WHEN",
+      defaultValue = "auto",
+      converter = RepackConverter.class,
+      description =
+          "Copy weights into an order that decodes faster, on the CPU: on, off, or auto where it gains most and memory allows (default).")
+  private Repack repack;
+
   String backend() {
     return backend;
   }
@@ -46,7 +56,7 @@ final class RunOptions {
   }
 
   BackendOptions backendOptions() {
-    return Usage.check(() -> new BackendOptions(optional(device), optional(threads)));
+    return Usage.check(() -> new BackendOptions(optional(device), optional(threads), repack));
   }
 
   /// Opens a model for `maxSequences` concurrent sequences.
@@ -78,6 +88,19 @@ final class RunOptions {
         case "f32" -> ComputeMode.F32;
         case "auto" -> ComputeMode.AUTO;
         default -> throw new picocli.CommandLine.TypeConversionException("expected f32 or auto");
+      };
+    }
+  }
+
+  static final class RepackConverter implements picocli.CommandLine.ITypeConverter<Repack> {
+    @Override
+    public Repack convert(String text) {
+      return switch (text.toLowerCase(Locale.ROOT)) {
+        case "auto" -> Repack.AUTO;
+        case "on" -> Repack.ON;
+        case "off" -> Repack.OFF;
+        default ->
+            throw new picocli.CommandLine.TypeConversionException("expected auto, on or off");
       };
     }
   }

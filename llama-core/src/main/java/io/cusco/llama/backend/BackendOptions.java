@@ -7,12 +7,18 @@ import java.util.OptionalInt;
 /// @param device which of several devices, from 0; empty for the backend's choice
 /// @param threads host threads that compute, the caller's included, at most [#MAX_THREADS]; empty
 ///   for one per core
-public record BackendOptions(OptionalInt device, OptionalInt threads) {
+/// @param repack whether the CPU may keep a copy of the weights for decoding
+public record BackendOptions(OptionalInt device, OptionalInt threads, Repack repack) {
   /// More than the cores of any machine; the system itself gives out some ten thousand.
   public static final int MAX_THREADS = 1024;
 
   public static final BackendOptions DEFAULT =
       new BackendOptions(OptionalInt.empty(), OptionalInt.empty());
+
+  /// Without a say about copies of the weights.
+  public BackendOptions(OptionalInt device, OptionalInt threads) {
+    this(device, threads, Repack.AUTO);
+  }
 
   public BackendOptions {
     if (device.isPresent() && device.getAsInt() < 0) {

@@ -13,6 +13,9 @@ import java.util.OptionalInt;
 
 /// The one place that turns what a checkpoint stores about its tokenizer into a [Tokenizer].
 final class CheckpointTokenizers {
+  /// The tokenizer of a GGUF file that has none, as llama.cpp writes it.
+  static final String NO_VOCABULARY = "no_vocab";
+
   private static final String TOKEN_TYPES = "tokenizer.ggml.token_type";
 
   private CheckpointTokenizers() {}
@@ -44,6 +47,9 @@ final class CheckpointTokenizers {
               metadata.strings("tokenizer.ggml.merges"),
               metadata.findString("tokenizer.ggml.pre").orElse("default"),
               roles);
+      case NO_VOCABULARY ->
+          throw new CheckpointException(
+              "%s: the file was made without a tokenizer; give token ids".formatted(file));
       default ->
           throw new CheckpointException(
               "%s: tokenizer.ggml.model '%s' is not supported; Llama models have 'llama' or 'gpt2'"

@@ -111,7 +111,12 @@ public final class SyntheticCheckpoint extends MappedCheckpoint {
   ///
   /// @throws IOException if it cannot be written
   public void writeGguf(Path file) throws IOException {
-    GgufWriter writer = new GgufWriter().putConfig(config()).put("general.name", source());
+    GgufWriter writer =
+        new GgufWriter()
+            .putConfig(config())
+            .put("general.name", source())
+            // So that llama.cpp reads it too.
+            .put("tokenizer.ggml.model", CheckpointTokenizers.NO_VOCABULARY);
     tensors().forEach(writer::add);
     writer.write(file);
   }

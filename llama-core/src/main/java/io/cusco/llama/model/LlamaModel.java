@@ -17,6 +17,12 @@ public interface LlamaModel extends AutoCloseable {
   /// What one step may hold; fixed at load.
   StepLimits limits();
 
+  /// Bytes that copies of the weights take beside the checkpoint's own; 0 if it reads those alone.
+  /// The copies may be filled later than at load.
+  default long copiedWeightBytes() {
+    return 0;
+  }
+
   /// Runs the network over `step`, writes its keys and values into the cache, and keeps the logits
   /// of [StepInput#logitTokens()]. May only enqueue work; allocates nothing.
   ///

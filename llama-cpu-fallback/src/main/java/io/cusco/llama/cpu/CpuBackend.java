@@ -5,6 +5,7 @@ import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.ModelOptions;
+import io.cusco.llama.backend.Repack;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.cpu.kernels.Kernels;
@@ -24,6 +25,7 @@ final class CpuBackend implements Backend {
 
   private final WorkerPool pool;
   private final Kernels kernels;
+  private final Repack repack;
 
   CpuBackend(BackendOptions options) {
     this(options, KernelChoice.best());
@@ -35,6 +37,7 @@ final class CpuBackend implements Backend {
           "device %d: the CPU backend has one device, 0".formatted(options.device().getAsInt()));
     }
     this.kernels = kernels;
+    repack = options.repack();
     pool = new WorkerPool(options.threads().orElse(Runtime.getRuntime().availableProcessors()));
   }
 
@@ -63,7 +66,13 @@ final class CpuBackend implements Backend {
         spec.capacityTokens(),
         half ? "float16" : "float32",
         kvBytes(config, spec, half) >> 20);
-    return new CpuLlamaModel(config, weights, options, spec, half, kernels, pool);
+    Repacking repacking = Repacking.choose(repack, !half, weights, kernels, physicalMemoryBytes());
+    if (repacking.numBytes() > 0) {
+      LOG.info(
+          "CPU: the first decoded token copies weights into an order that decodes faster, {} MB more memory",
+          repacking.numBytes() >> 20);
+    }
+    return new CpuLlamaModel(config, weights, options, spec, half, repacking, kernels, pool);
   }
 
   private long kvBytes(LlamaConfig config, KvCacheSpec spec, boolean half) {

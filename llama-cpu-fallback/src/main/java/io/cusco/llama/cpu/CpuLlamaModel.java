@@ -7,6 +7,8 @@ import io.cusco.llama.cpu.MatMul.Projection;
 import io.cusco.llama.cpu.kernels.AttentionState;
 import io.cusco.llama.cpu.kernels.Kernels;
 import io.cusco.llama.cpu.kernels.KvTile;
+import io.cusco.llama.cpu.kernels.Matrix;
+import io.cusco.llama.cpu.kernels.PackedMatrix;
 import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.model.RotaryTable;
@@ -42,25 +44,36 @@ final class CpuLlamaModel implements LlamaModel {
   private final RotaryTable rotaryTable;
   private final Activations act;
   private final MatMul matMul;
+  private final Repacking repacking;
   private final Projection[][] qkvProj;
   private final Projection[][] oProj;
   private final Projection[][] gateUpProj;
   private final Projection[][] downProj;
   private final Projection[] lmHead;
+
+  /// For the logits of a prompt: nobody waits for the first token until the copy is made.
+  private final Projection[] lmHeadInPlace;
+
   private final float[][] embeddingRows;
   private final AttentionState[] attentionStates;
+  private final PrefillAttention prefillAttention;
   private final Sampler[] samplers;
   private final float[][] sampledRows;
   private final int[] tokenSequences;
 
+  /// Runs of a sequence's tokens whose attention is one task per key/value head: first tokens, and
+  /// the end of the last.
+  private final int[] runStarts;
+
   private final WorkerPool.Phase embedPhase = this::embedTokens;
   private final WorkerPool.Phase normPhase = this::normTokens;
   private final WorkerPool.Phase ropePhase = this::ropeAndStoreTokens;
-  private final WorkerPool.Phase attentionPhase = this::attendHead;
+  private final WorkerPool.Phase attentionPhase = this::attendRun;
   private final WorkerPool.Phase siluPhase = this::siluMulTokens;
   private final WorkerPool.Phase samplePhase = this::sampleRow;
 
   private StepInput step;
+  private int numRuns;
   private int layer;
   private MemorySegment normWeight;
   private SamplingStep sampling;
@@ -74,9 +87,11 @@ final class CpuLlamaModel implements LlamaModel {
       ModelOptions options,
       KvCacheSpec kvCacheSpec,
       boolean halfKvCache,
+      Repacking repacking,
       Kernels kernels,
       WorkerPool pool) {
     this.config = config;
+    this.repacking = repacking;
     this.kvCacheSpec = kvCacheSpec;
     this.kernels = kernels;
     this.pool = pool;
@@ -96,6 +111,9 @@ final class CpuLlamaModel implements LlamaModel {
           Math.max(config.intermediateSize(), Math.max(config.hiddenSize(), config.queryWidth()));
       int mostRows = Math.max(limits.maxTokens(), limits.maxLogits());
       matMul = new MatMul(pool, kernels, mostRows, widest, arena);
+      prefillAttention =
+          new PrefillAttention(
+              config, cache, kvCacheSpec.blockSize(), kernels, pool.numThreads(), arena);
       attentionStates = new AttentionState[pool.numThreads()];
       for (int i = 0; i < attentionStates.length; i++) {
         KvTile tile = cache.layer(0);
@@ -115,14 +133,13 @@ final class CpuLlamaModel implements LlamaModel {
     for (int i = 0; i < numLayers; i++) {
       planLayer(i);
     }
-    lmHead =
-        new Projection[] {
-          new Projection(weights.lmHead, null, act.logits, rowBytes(config.vocabSize()), false)
-        };
+    lmHead = new Projection[] {toLogits(packed(weights.lmHead))};
+    lmHeadInPlace = new Projection[] {toLogits(null)};
     embeddingRows = new float[pool.numThreads()][config.hiddenSize()];
     samplers = new Sampler[pool.numThreads()];
     sampledRows = new float[pool.numThreads()][];
     tokenSequences = new int[limits.maxTokens()];
+    runStarts = new int[limits.maxTokens() + 1];
   }
 
   private void planLayer(int i) {
@@ -138,15 +155,29 @@ final class CpuLlamaModel implements LlamaModel {
     downProj[i] = addToHidden(l.downProj());
   }
 
-  private static Projection replace(CpuWeights.Linear linear, MemorySegment out) {
+  private Projection replace(CpuWeights.Linear linear, MemorySegment out) {
+    Matrix w = linear.weight();
+    return new Projection(w, packed(w), linear.bias(), out, rowBytes(w.rows()), false);
+  }
+
+  private Projection toLogits(PackedMatrix packed) {
     return new Projection(
-        linear.weight(), linear.bias(), out, rowBytes(linear.weight().rows()), false);
+        weights.lmHead, packed, null, act.logits, rowBytes(config.vocabSize()), false);
+  }
+
+  private PackedMatrix packed(Matrix weight) {
+    return repacking.includes(weight) ? new PackedMatrix(weight, arena) : null;
   }
 
   private Projection[] addToHidden(CpuWeights.Linear linear) {
     return new Projection[] {
       new Projection(
-          linear.weight(), linear.bias(), act.hidden, rowBytes(config.hiddenSize()), true)
+          linear.weight(),
+          packed(linear.weight()),
+          linear.bias(),
+          act.hidden,
+          rowBytes(config.hiddenSize()),
+          true)
     };
   }
 
@@ -167,6 +198,11 @@ final class CpuLlamaModel implements LlamaModel {
   @Override
   public StepLimits limits() {
     return limits;
+  }
+
+  @Override
+  public long copiedWeightBytes() {
+    return repacking.numBytes();
   }
 
   @Override
@@ -196,7 +232,7 @@ final class CpuLlamaModel implements LlamaModel {
       observe(Stage.V_PROJ, layer, act.values, tokens, config.keyValueWidth());
       pool.run(ropePhase, tokenTasks());
       observe(Stage.ROPE_Q, layer, act.queries, tokens, config.queryWidth());
-      pool.run(attentionPhase, tokens * config.numKeyValueHeads());
+      pool.run(attentionPhase, numRuns * config.numKeyValueHeads());
       observe(Stage.ATTENTION, layer, act.attended, tokens, config.queryWidth());
       matMul.run(act.attended, queryRow, tokens, oProj[layer]);
       observe(Stage.ATTENTION_RESIDUAL, layer, act.hidden, tokens, config.hiddenSize());
@@ -217,7 +253,8 @@ final class CpuLlamaModel implements LlamaModel {
     finalNorm();
     observe(Stage.FINAL_NORM, -1, act.lastNormed, step.numLogits(), config.hiddenSize());
     if (step.numLogits() > 0) {
-      matMul.run(act.lastNormed, hiddenRow, step.numLogits(), lmHead);
+      Projection[] toLogits = tokens == 1 ? lmHead : lmHeadInPlace;
+      matMul.run(act.lastNormed, hiddenRow, step.numLogits(), toLogits);
     }
     observe(Stage.LOGITS, -1, act.logits, step.numLogits(), config.vocabSize());
   }
@@ -232,9 +269,16 @@ final class CpuLlamaModel implements LlamaModel {
 
   private void findSequences() {
     int[] starts = step.queryStarts();
+    numRuns = 0;
     for (int sequence = 0; sequence < step.numSequences(); sequence++) {
       java.util.Arrays.fill(tokenSequences, starts[sequence], starts[sequence + 1], sequence);
+      int tokens = starts[sequence + 1] - starts[sequence];
+      int runLength = prefillAttention.takes(tokens) ? prefillAttention.maxTokens() : 1;
+      for (int token = starts[sequence]; token < starts[sequence + 1]; token += runLength) {
+        runStarts[numRuns++] = token;
+      }
     }
+    runStarts[numRuns] = step.numTokens();
   }
 
   private void embedTokens(int task, int worker) {
@@ -282,10 +326,32 @@ final class CpuLlamaModel implements LlamaModel {
     }
   }
 
-  /// All query heads that share one key/value head, for one token.
-  private void attendHead(int task, int worker) {
-    int token = task / config.numKeyValueHeads();
+  /// All query heads that share one key/value head, for one run of tokens. The last runs of a
+  /// sequence look back farthest: they come first, so that no long task is left at the end.
+  private void attendRun(int task, int worker) {
+    int run = numRuns - 1 - task / config.numKeyValueHeads();
     int head = task % config.numKeyValueHeads();
+    int token = runStarts[run];
+    int tokens = runStarts[run + 1] - token;
+    if (prefillAttention.takes(tokens)) {
+      prefillAttention.attend(
+          step,
+          layer,
+          tokenSequences[token],
+          token,
+          tokens,
+          head,
+          act.queries,
+          act.attended,
+          worker);
+      return;
+    }
+    for (int i = 0; i < tokens; i++) {
+      attendToken(token + i, head, worker);
+    }
+  }
+
+  private void attendToken(int token, int head, int worker) {
     KvTile tile = cache.layer(layer);
     AttentionState state = attentionStates[worker];
     long queryAt =

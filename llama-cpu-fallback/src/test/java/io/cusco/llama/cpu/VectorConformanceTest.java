@@ -2,6 +2,7 @@ package io.cusco.llama.cpu;
 
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
+import io.cusco.llama.backend.Repack;
 import io.cusco.llama.cpu.kernels.VectorKernels;
 import io.cusco.llama.testkit.ModelConformance;
 import io.cusco.llama.testkit.Tolerance;
@@ -11,7 +12,8 @@ class VectorConformanceTest extends ModelConformance {
   @Override
   protected Backend openBackend() {
     return new CpuBackend(
-        new BackendOptions(OptionalInt.empty(), OptionalInt.of(3)), new VectorKernels());
+        new BackendOptions(OptionalInt.empty(), OptionalInt.of(3), Repack.OFF),
+        new VectorKernels());
   }
 
   @Override

@@ -16,8 +16,9 @@ public interface Kernels {
   /// Floats in one vector: the granularity of token panels and of KV tiles.
   int lanes();
 
-  /// Rows of weights in one register tile of [#tile].
-  int tileRows();
+  /// Vectors of tokens in one register tile of [#multiplyPanel]: 2 where there are 32 vector
+  /// registers, 1 where there are 16.
+  int panelVectors();
 
   /// Widens `count` consecutive weights, whole blocks of one row, to float32.
   void widen(DType type, MemorySegment weights, long offset, int count, float[] out, int outIndex);
@@ -38,46 +39,68 @@ public interface Kernels {
       boolean add,
       float[] scratch);
 
-  /// `sums[token] += w . x[token]` over `count` columns, for a few tokens.
+  /// Whether one token is multiplied so much faster with a [PackedMatrix] of this type that the
+  /// copy is worth its memory.
+  boolean decodesFasterFromCopy(DType type);
+
+  /// Brings activations into the form that [#gemvPacked] takes.
   ///
-  /// @param w widened weights
-  /// @param x first token's column; tokens are `xStride` bytes apart
-  void dots(
-      float[] w,
-      int wIndex,
-      int count,
-      MemorySegment x,
-      long xOffset,
-      long xStride,
-      int numTokens,
-      float[] sums);
+  /// @param x `[columns]`, a multiple of 32
+  void quantize(MemorySegment x, long xOffset, int columns, QuantizedActivations out);
+
+  /// As [#gemv] with a reordered copy of the weights and quantised activations, for the groups
+  /// `groupStart .. groupEnd - 1` of [PackedMatrix#GROUP] rows, which are filled.
+  ///
+  /// @param out `[rows]`, indexed by row
+  void gemvPacked(
+      PackedMatrix w,
+      int groupStart,
+      int groupEnd,
+      QuantizedActivations x,
+      MemorySegment out,
+      boolean add,
+      PackedScratch scratch);
 
   /// One register tile of a matrix product over a panel of tokens: `c[row][token] += sum_k
-  /// w[row][k] * x[k][token]`.
+  /// w[row][k] * x[k][token]` for [#TILE_ROWS] rows.
   ///
   /// ```
-  ///            x: [count][tokens]              tokens = one or two vectors
-  ///            ....................
-  ///  w: [rows][wStride]   c: [rows][cStride]
-  ///  ----------------     ====================
+  ///                      x: [count][tokens]              tokens = one or two vectors
+  ///                      ....................
+  ///  w: [12][WIDE_STRIDE]   c: [12][tokens]
+  ///  --------------------   ====================
   /// ```
   ///
-  /// @param rows rows in this tile, at most [#tileRows()]
-  /// @param vectors 1 or 2: the panel's width in vectors
-  /// @param part scratch of one tile: `tileRows() * 2 * lanes()` floats
-  void tile(
+  /// @param vectors at most [#panelVectors()]: the panel's width in vectors
+  void multiplyPanel(
       float[] w,
       int wIndex,
-      int wStride,
-      int rows,
       MemorySegment x,
       long xOffset,
       int vectors,
       int count,
       float[] c,
-      int cIndex,
-      int cStride,
-      float[] part);
+      int cIndex);
+
+  /// The same product for a few tokens as they lie: `c[row][token][lane] += sum w[row][k] *
+  /// x[token][k]` over the columns `k` of each lane.
+  ///
+  /// @param w `[12][WIDE_STRIDE]`
+  /// @param x first token's column; tokens are `xStride` bytes apart
+  /// @param tokens at most [#panelVectors()]
+  void multiplyTokens(
+      float[] w,
+      int wIndex,
+      MemorySegment x,
+      long xOffset,
+      long xStride,
+      int tokens,
+      int count,
+      float[] c,
+      int cIndex);
+
+  /// The sum of the lanes at `c[index]`.
+  float sumLanes(float[] c, int index);
 
   /// RMSNorm: `out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]`.
   void rmsNorm(
@@ -108,6 +131,56 @@ public interface Kernels {
       long qOffset,
       AttentionState state);
 
+  /// Widens rows of the KV cache: `columns` elements each, a multiple of the lanes.
+  ///
+  /// @param half whether `from` holds float16 instead of float32
+  /// @param fromStep bytes between two rows of `from`
+  /// @param toStep bytes between two rows of `to`, float32
+  void widenRows(
+      MemorySegment from,
+      boolean half,
+      long fromOffset,
+      long fromStep,
+      int rows,
+      int columns,
+      MemorySegment to,
+      long toOffset,
+      long toStep);
+
+  /// Turns one query's scores against a tile of positions into weights relative to the new maximum,
+  /// brings its running sum up to date, and returns the factor for its earlier output.
+  ///
+  /// @param scores `[panel][width]` from `index`, panels `panelStep` floats apart, not yet scaled
+  /// @param visible how many positions it sees; the others get weight 0
+  /// @param positions how many weights are written, rounded up to whole panels
+  /// @param maximum running maximum of `row`, negative infinity before the first tile
+  /// @param sum running sum of weights of `row`
+  /// @param weights `[positions]` from `at`
+  float weighRow(
+      float[] scores,
+      int index,
+      int width,
+      int panelStep,
+      float scale,
+      int visible,
+      int positions,
+      float[] maximum,
+      float[] sum,
+      int row,
+      float[] weights,
+      int at);
+
   /// Floats of scratch that [#gemv] needs: one row's worth of widened blocks at a time.
   int GEMV_SCRATCH = 1024;
+
+  /// Rows of weights in one register tile.
+  int TILE_ROWS = 12;
+
+  /// Columns of a widened block: a multiple of every block size, and long enough pieces of a row to
+  /// be fetched ahead from memory.
+  int WIDE_COLUMNS = 1024;
+
+  /// Floats from one row of a widened block to the next: a little apart from a power of two, or
+  /// twelve of them would compete for the same lines of the first-level cache.
+  int WIDE_STRIDE = WIDE_COLUMNS + 16;
 }

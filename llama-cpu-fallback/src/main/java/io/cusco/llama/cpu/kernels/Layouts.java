@@ -9,6 +9,8 @@ final class Layouts {
   static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
   static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT;
   static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
+  static final ValueLayout.OfInt INT_LE =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   static final ValueLayout.OfFloat FLOAT_LE =
       ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   static final ValueLayout.OfShort SHORT_LE =

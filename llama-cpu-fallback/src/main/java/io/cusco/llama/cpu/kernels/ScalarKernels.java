@@ -21,8 +21,8 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public int tileRows() {
-    return 4;
+  public int panelVectors() {
+    return 2;
   }
 
   @Override
@@ -76,44 +76,82 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void dots(
-      float[] w,
-      int wIndex,
-      int count,
-      MemorySegment x,
-      long xOffset,
-      long xStride,
-      int numTokens,
-      float[] sums) {
-    for (int token = 0; token < numTokens; token++) {
-      sums[token] += dot(w, wIndex, x, xOffset + token * xStride, count);
+  public boolean decodesFasterFromCopy(DType type) {
+    return false; // one column at a time, the order makes no difference
+  }
+
+  @Override
+  public void quantize(MemorySegment x, long xOffset, int columns, QuantizedActivations out) {
+    ScalarPacked.quantize(x, xOffset, columns, out);
+  }
+
+  @Override
+  public void gemvPacked(
+      PackedMatrix w,
+      int groupStart,
+      int groupEnd,
+      QuantizedActivations x,
+      MemorySegment out,
+      boolean add,
+      PackedScratch scratch) {
+    for (int row = groupStart * PackedMatrix.GROUP; row < groupEnd * PackedMatrix.GROUP; row++) {
+      float dot = ScalarPacked.dot(w, row, x);
+      out.set(Layouts.FLOAT, row * F, add ? out.get(Layouts.FLOAT, row * F) + dot : dot);
     }
   }
 
   @Override
-  public void tile(
+  public void multiplyPanel(
       float[] w,
       int wIndex,
-      int wStride,
-      int rows,
       MemorySegment x,
       long xOffset,
       int vectors,
       int count,
       float[] c,
-      int cIndex,
-      int cStride,
-      float[] part) {
+      int cIndex) {
     int tokens = vectors * lanes();
-    for (int row = 0; row < rows; row++) {
+    for (int row = 0; row < TILE_ROWS; row++) {
       for (int k = 0; k < count; k++) {
-        float weight = w[wIndex + row * wStride + k];
+        float weight = w[wIndex + row * WIDE_STRIDE + k];
         long xRow = xOffset + (long) k * tokens * F;
         for (int token = 0; token < tokens; token++) {
-          c[cIndex + row * cStride + token] += weight * x.get(Layouts.FLOAT, xRow + token * F);
+          c[cIndex + row * tokens + token] += weight * x.get(Layouts.FLOAT, xRow + token * F);
         }
       }
     }
+  }
+
+  @Override
+  public void multiplyTokens(
+      float[] w,
+      int wIndex,
+      MemorySegment x,
+      long xOffset,
+      long xStride,
+      int tokens,
+      int count,
+      float[] c,
+      int cIndex) {
+    for (int row = 0; row < TILE_ROWS; row++) {
+      for (int token = 0; token < tokens; token++) {
+        int sums = cIndex + (row * tokens + token) * lanes();
+        for (int k = 0; k < count; k++) {
+          c[sums + k % lanes()] +=
+              w[wIndex + row * WIDE_STRIDE + k]
+                  * x.get(Layouts.FLOAT, xOffset + token * xStride + k * F);
+        }
+      }
+    }
+  }
+
+  @Override
+  public float sumLanes(float[] c, int index) {
+    float sum = 0;
+    for (int lane = 0; lane < lanes(); lane++) {
+      sum += c[index + lane];
+    }
+    return sum;
   }
 
   @Override
@@ -189,6 +227,58 @@ public final class ScalarKernels implements Kernels {
       state.maximum[g] = maximum;
       state.sum[g] = sum;
     }
+  }
+
+  @Override
+  public void widenRows(
+      MemorySegment from,
+      boolean half,
+      long fromOffset,
+      long fromStep,
+      int rows,
+      int columns,
+      MemorySegment to,
+      long toOffset,
+      long toStep) {
+    for (int row = 0; row < rows; row++) {
+      for (int i = 0; i < columns; i++) {
+        float value = element(from, fromOffset + row * fromStep, i, half);
+        to.set(Layouts.FLOAT, toOffset + row * toStep + i * F, value);
+      }
+    }
+  }
+
+  @Override
+  public float weighRow(
+      float[] scores,
+      int index,
+      int width,
+      int panelStep,
+      float scale,
+      int visible,
+      int positions,
+      float[] maximum,
+      float[] sum,
+      int row,
+      float[] weights,
+      int at) {
+    float newMaximum = maximum[row];
+    for (int p = 0; p < visible; p++) {
+      weights[at + p] = scores[index + p / width * panelStep + p % width] * scale;
+      newMaximum = Math.max(newMaximum, weights[at + p]);
+    }
+    float newSum = 0;
+    for (int p = 0; p < visible; p++) {
+      weights[at + p] = (float) Math.exp(weights[at + p] - newMaximum);
+      newSum += weights[at + p];
+    }
+    for (int p = visible; p < positions; p++) {
+      weights[at + p] = 0;
+    }
+    float rescale = (float) Math.exp(maximum[row] - newMaximum);
+    maximum[row] = newMaximum;
+    sum[row] = sum[row] * rescale + newSum;
+    return rescale;
   }
 
   private static float element(MemorySegment segment, long offset, int index, boolean half) {

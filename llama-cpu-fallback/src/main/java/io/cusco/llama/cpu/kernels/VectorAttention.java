@@ -25,10 +25,11 @@ final class VectorAttention {
   }
 
   /// Widens a float16 tile, `count` a multiple of the lanes.
-  static void widen(MemorySegment half, long offset, int count, MemorySegment wide) {
+  static void widen(
+      MemorySegment half, long offset, int count, MemorySegment wide, long wideOffset) {
     for (int i = 0; i < count; i += L) {
       ShortVector bits = ShortVector.fromMemorySegment(S, half, offset + i * 2L, LE);
-      Lanes.f16ToFloat(bits).intoMemorySegment(wide, i * 4L, LE);
+      Lanes.f16ToFloat(bits).intoMemorySegment(wide, wideOffset + i * 4L, LE);
     }
   }
 
@@ -111,6 +112,39 @@ final class VectorAttention {
     state.maximum[g] = maximum;
     state.sum[g] = state.sum[g] * rescale + sum;
     return rescale;
+  }
+
+  /// The largest of `count` scores.
+  static float maximum(float[] scores, int index, int count) {
+    FloatVector maximum = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
+    for (int p = 0; p < count; p += L) {
+      FloatVector panel = FloatVector.fromArray(F, scores, index + p);
+      maximum = maximum.max(maximum.blend(panel, F.indexInRange(p, count)));
+    }
+    return maximum.reduceLanes(VectorOperators.MAX);
+  }
+
+  /// `exp(score * scale - maximum)` for the first `visible` of `count` scores and 0 for the rest;
+  /// returns their sum.
+  static float weights(
+      float[] scores,
+      int index,
+      int count,
+      float scale,
+      float maximum,
+      int visible,
+      float[] weights,
+      int at) {
+    FloatVector sum = FloatVector.zero(F);
+    FloatVector minusMaximum = FloatVector.broadcast(F, -maximum);
+    for (int p = 0; p < count; p += L) {
+      FloatVector score = FloatVector.fromArray(F, scores, index + p);
+      FloatVector weight = VectorMath.exp(score.fma(FloatVector.broadcast(F, scale), minusMaximum));
+      weight = FloatVector.zero(F).blend(weight, F.indexInRange(p, visible));
+      weight.intoArray(weights, at + p);
+      sum = sum.add(weight);
+    }
+    return Lanes.sum(sum);
   }
 
   /// Adds the tile's weighted values to the output of four heads, `L` of their elements.

@@ -1,5 +1,6 @@
 package io.cusco.llama.cpu.kernels;
 
+import static io.cusco.llama.cpu.kernels.Kernels.WIDE_STRIDE;
 import static io.cusco.llama.cpu.kernels.Lanes.F;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
@@ -7,15 +8,15 @@ import static io.cusco.llama.cpu.kernels.Lanes.LE;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
-/// Register tiles of a matrix product with tokens in the lanes: each step loads one or two vectors
-/// of activations and multiplies them by one broadcast weight per row.
+/// Register tiles of a matrix product: twelve rows of widened weights times one or two vectors of
+/// activations. Twenty-four sums, two vectors of activations and a few weights fill the 32
+/// registers of AVX-512 and NEON; twelve sums fill the 16 of AVX2.
 ///
-/// Eight rows times two vectors keep sixteen sums in registers, enough to hide the latency of the
-/// multiply-add; machines with sixteen registers take four rows.
+/// Rows lie [Kernels#WIDE_STRIDE] apart. Because that is a constant, one register addresses all
+/// twelve; with a register for each row, address arithmetic takes a tenth of the multiply-adds'
+/// slots.
 ///
-/// A tile only stores its sums; adding them to the result is a method of its own. The compiler
-/// stops turning Vector API calls into instructions once a method's graph is too large, and a tile
-/// that also loads and adds its result passes that limit.
+/// Sums are read from the result and written back once per tile.
 final class VectorGemm {
   private VectorGemm() {}
 
@@ -23,174 +24,291 @@ final class VectorGemm {
     return FloatVector.fromMemorySegment(F, x, offset, LE);
   }
 
-  /// Adds a tile's sums, `[rows][width]`, to the result.
-  static void addTile(float[] part, int rows, int width, float[] c, int cIndex, int cStride) {
-    for (int row = 0; row < rows; row++) {
-      for (int i = 0; i < width; i += L) {
-        int at = cIndex + row * cStride + i;
-        FloatVector sums = FloatVector.fromArray(F, part, row * width + i);
-        FloatVector.fromArray(F, c, at).add(sums).intoArray(c, at);
-      }
-    }
-  }
-
-  static void tile8x2(
-      float[] w, int w0, int wStride, MemorySegment x, long xOffset, int count, float[] part) {
-    int w1 = w0 + wStride;
-    int w2 = w1 + wStride;
-    int w3 = w2 + wStride;
-    int w4 = w3 + wStride;
-    int w5 = w4 + wStride;
-    int w6 = w5 + wStride;
-    int w7 = w6 + wStride;
-    FloatVector a0 = FloatVector.zero(F);
-    FloatVector a1 = FloatVector.zero(F);
-    FloatVector a2 = FloatVector.zero(F);
-    FloatVector a3 = FloatVector.zero(F);
-    FloatVector a4 = FloatVector.zero(F);
-    FloatVector a5 = FloatVector.zero(F);
-    FloatVector a6 = FloatVector.zero(F);
-    FloatVector a7 = FloatVector.zero(F);
-    FloatVector b0 = FloatVector.zero(F);
-    FloatVector b1 = FloatVector.zero(F);
-    FloatVector b2 = FloatVector.zero(F);
-    FloatVector b3 = FloatVector.zero(F);
-    FloatVector b4 = FloatVector.zero(F);
-    FloatVector b5 = FloatVector.zero(F);
-    FloatVector b6 = FloatVector.zero(F);
-    FloatVector b7 = FloatVector.zero(F);
+  /// Tokens in the lanes: a step multiplies two vectors of a panel, one column, by one broadcast
+  /// weight per row. `c` is `[12][2 * lanes]`.
+  static void tokens12x2(
+      float[] w, int wIndex, MemorySegment x, long xOffset, int count, float[] c, int cIndex) {
+    FloatVector a0 = FloatVector.fromArray(F, c, cIndex);
+    FloatVector b0 = FloatVector.fromArray(F, c, cIndex + L);
+    FloatVector a1 = FloatVector.fromArray(F, c, cIndex + 2 * L);
+    FloatVector b1 = FloatVector.fromArray(F, c, cIndex + 3 * L);
+    FloatVector a2 = FloatVector.fromArray(F, c, cIndex + 4 * L);
+    FloatVector b2 = FloatVector.fromArray(F, c, cIndex + 5 * L);
+    FloatVector a3 = FloatVector.fromArray(F, c, cIndex + 6 * L);
+    FloatVector b3 = FloatVector.fromArray(F, c, cIndex + 7 * L);
+    FloatVector a4 = FloatVector.fromArray(F, c, cIndex + 8 * L);
+    FloatVector b4 = FloatVector.fromArray(F, c, cIndex + 9 * L);
+    FloatVector a5 = FloatVector.fromArray(F, c, cIndex + 10 * L);
+    FloatVector b5 = FloatVector.fromArray(F, c, cIndex + 11 * L);
+    FloatVector a6 = FloatVector.fromArray(F, c, cIndex + 12 * L);
+    FloatVector b6 = FloatVector.fromArray(F, c, cIndex + 13 * L);
+    FloatVector a7 = FloatVector.fromArray(F, c, cIndex + 14 * L);
+    FloatVector b7 = FloatVector.fromArray(F, c, cIndex + 15 * L);
+    FloatVector a8 = FloatVector.fromArray(F, c, cIndex + 16 * L);
+    FloatVector b8 = FloatVector.fromArray(F, c, cIndex + 17 * L);
+    FloatVector a9 = FloatVector.fromArray(F, c, cIndex + 18 * L);
+    FloatVector b9 = FloatVector.fromArray(F, c, cIndex + 19 * L);
+    FloatVector a10 = FloatVector.fromArray(F, c, cIndex + 20 * L);
+    FloatVector b10 = FloatVector.fromArray(F, c, cIndex + 21 * L);
+    FloatVector a11 = FloatVector.fromArray(F, c, cIndex + 22 * L);
+    FloatVector b11 = FloatVector.fromArray(F, c, cIndex + 23 * L);
     for (int k = 0; k < count; k++) {
       long at = xOffset + k * (8L * L);
       FloatVector x0 = load(x, at);
       FloatVector x1 = load(x, at + 4L * L);
-      FloatVector weight = FloatVector.broadcast(F, w[w0 + k]);
+      FloatVector weight = FloatVector.broadcast(F, w[wIndex + k]);
       a0 = weight.fma(x0, a0);
       b0 = weight.fma(x1, b0);
-      weight = FloatVector.broadcast(F, w[w1 + k]);
+      weight = FloatVector.broadcast(F, w[wIndex + k + WIDE_STRIDE]);
       a1 = weight.fma(x0, a1);
       b1 = weight.fma(x1, b1);
-      weight = FloatVector.broadcast(F, w[w2 + k]);
+      weight = FloatVector.broadcast(F, w[wIndex + k + 2 * WIDE_STRIDE]);
       a2 = weight.fma(x0, a2);
       b2 = weight.fma(x1, b2);
-      weight = FloatVector.broadcast(F, w[w3 + k]);
+      weight = FloatVector.broadcast(F, w[wIndex + k + 3 * WIDE_STRIDE]);
       a3 = weight.fma(x0, a3);
       b3 = weight.fma(x1, b3);
-      weight = FloatVector.broadcast(F, w[w4 + k]);
+      weight = FloatVector.broadcast(F, w[wIndex + k + 4 * WIDE_STRIDE]);
       a4 = weight.fma(x0, a4);
       b4 = weight.fma(x1, b4);
-      weight = FloatVector.broadcast(F, w[w5 + k]);
+      weight = FloatVector.broadcast(F, w[wIndex + k + 5 * WIDE_STRIDE]);
       a5 = weight.fma(x0, a5);
       b5 = weight.fma(x1, b5);
-      weight = FloatVector.broadcast(F, w[w6 + k]);
+      weight = FloatVector.broadcast(F, w[wIndex + k + 6 * WIDE_STRIDE]);
       a6 = weight.fma(x0, a6);
       b6 = weight.fma(x1, b6);
-      weight = FloatVector.broadcast(F, w[w7 + k]);
+      weight = FloatVector.broadcast(F, w[wIndex + k + 7 * WIDE_STRIDE]);
       a7 = weight.fma(x0, a7);
       b7 = weight.fma(x1, b7);
+      weight = FloatVector.broadcast(F, w[wIndex + k + 8 * WIDE_STRIDE]);
+      a8 = weight.fma(x0, a8);
+      b8 = weight.fma(x1, b8);
+      weight = FloatVector.broadcast(F, w[wIndex + k + 9 * WIDE_STRIDE]);
+      a9 = weight.fma(x0, a9);
+      b9 = weight.fma(x1, b9);
+      weight = FloatVector.broadcast(F, w[wIndex + k + 10 * WIDE_STRIDE]);
+      a10 = weight.fma(x0, a10);
+      b10 = weight.fma(x1, b10);
+      weight = FloatVector.broadcast(F, w[wIndex + k + 11 * WIDE_STRIDE]);
+      a11 = weight.fma(x0, a11);
+      b11 = weight.fma(x1, b11);
     }
-    a0.intoArray(part, 0);
-    b0.intoArray(part, L);
-    a1.intoArray(part, 2 * L);
-    b1.intoArray(part, 3 * L);
-    a2.intoArray(part, 4 * L);
-    b2.intoArray(part, 5 * L);
-    a3.intoArray(part, 6 * L);
-    b3.intoArray(part, 7 * L);
-    a4.intoArray(part, 8 * L);
-    b4.intoArray(part, 9 * L);
-    a5.intoArray(part, 10 * L);
-    b5.intoArray(part, 11 * L);
-    a6.intoArray(part, 12 * L);
-    b6.intoArray(part, 13 * L);
-    a7.intoArray(part, 14 * L);
-    b7.intoArray(part, 15 * L);
+    a0.intoArray(c, cIndex);
+    b0.intoArray(c, cIndex + L);
+    a1.intoArray(c, cIndex + 2 * L);
+    b1.intoArray(c, cIndex + 3 * L);
+    a2.intoArray(c, cIndex + 4 * L);
+    b2.intoArray(c, cIndex + 5 * L);
+    a3.intoArray(c, cIndex + 6 * L);
+    b3.intoArray(c, cIndex + 7 * L);
+    a4.intoArray(c, cIndex + 8 * L);
+    b4.intoArray(c, cIndex + 9 * L);
+    a5.intoArray(c, cIndex + 10 * L);
+    b5.intoArray(c, cIndex + 11 * L);
+    a6.intoArray(c, cIndex + 12 * L);
+    b6.intoArray(c, cIndex + 13 * L);
+    a7.intoArray(c, cIndex + 14 * L);
+    b7.intoArray(c, cIndex + 15 * L);
+    a8.intoArray(c, cIndex + 16 * L);
+    b8.intoArray(c, cIndex + 17 * L);
+    a9.intoArray(c, cIndex + 18 * L);
+    b9.intoArray(c, cIndex + 19 * L);
+    a10.intoArray(c, cIndex + 20 * L);
+    b10.intoArray(c, cIndex + 21 * L);
+    a11.intoArray(c, cIndex + 22 * L);
+    b11.intoArray(c, cIndex + 23 * L);
   }
 
-  static void tile8x1(
-      float[] w, int w0, int wStride, MemorySegment x, long xOffset, int count, float[] part) {
-    int w1 = w0 + wStride;
-    int w2 = w1 + wStride;
-    int w3 = w2 + wStride;
-    int w4 = w3 + wStride;
-    int w5 = w4 + wStride;
-    int w6 = w5 + wStride;
-    int w7 = w6 + wStride;
-    FloatVector a0 = FloatVector.zero(F);
-    FloatVector a1 = FloatVector.zero(F);
-    FloatVector a2 = FloatVector.zero(F);
-    FloatVector a3 = FloatVector.zero(F);
-    FloatVector a4 = FloatVector.zero(F);
-    FloatVector a5 = FloatVector.zero(F);
-    FloatVector a6 = FloatVector.zero(F);
-    FloatVector a7 = FloatVector.zero(F);
+  /// Tokens in the lanes: a step multiplies one vector of a panel, one column, by one broadcast
+  /// weight per row. `c` is `[12][1 * lanes]`.
+  static void tokens12x1(
+      float[] w, int wIndex, MemorySegment x, long xOffset, int count, float[] c, int cIndex) {
+    FloatVector a0 = FloatVector.fromArray(F, c, cIndex);
+    FloatVector a1 = FloatVector.fromArray(F, c, cIndex + L);
+    FloatVector a2 = FloatVector.fromArray(F, c, cIndex + 2 * L);
+    FloatVector a3 = FloatVector.fromArray(F, c, cIndex + 3 * L);
+    FloatVector a4 = FloatVector.fromArray(F, c, cIndex + 4 * L);
+    FloatVector a5 = FloatVector.fromArray(F, c, cIndex + 5 * L);
+    FloatVector a6 = FloatVector.fromArray(F, c, cIndex + 6 * L);
+    FloatVector a7 = FloatVector.fromArray(F, c, cIndex + 7 * L);
+    FloatVector a8 = FloatVector.fromArray(F, c, cIndex + 8 * L);
+    FloatVector a9 = FloatVector.fromArray(F, c, cIndex + 9 * L);
+    FloatVector a10 = FloatVector.fromArray(F, c, cIndex + 10 * L);
+    FloatVector a11 = FloatVector.fromArray(F, c, cIndex + 11 * L);
     for (int k = 0; k < count; k++) {
       FloatVector x0 = load(x, xOffset + k * (4L * L));
-      a0 = FloatVector.broadcast(F, w[w0 + k]).fma(x0, a0);
-      a1 = FloatVector.broadcast(F, w[w1 + k]).fma(x0, a1);
-      a2 = FloatVector.broadcast(F, w[w2 + k]).fma(x0, a2);
-      a3 = FloatVector.broadcast(F, w[w3 + k]).fma(x0, a3);
-      a4 = FloatVector.broadcast(F, w[w4 + k]).fma(x0, a4);
-      a5 = FloatVector.broadcast(F, w[w5 + k]).fma(x0, a5);
-      a6 = FloatVector.broadcast(F, w[w6 + k]).fma(x0, a6);
-      a7 = FloatVector.broadcast(F, w[w7 + k]).fma(x0, a7);
+      a0 = FloatVector.broadcast(F, w[wIndex + k]).fma(x0, a0);
+      a1 = FloatVector.broadcast(F, w[wIndex + k + WIDE_STRIDE]).fma(x0, a1);
+      a2 = FloatVector.broadcast(F, w[wIndex + k + 2 * WIDE_STRIDE]).fma(x0, a2);
+      a3 = FloatVector.broadcast(F, w[wIndex + k + 3 * WIDE_STRIDE]).fma(x0, a3);
+      a4 = FloatVector.broadcast(F, w[wIndex + k + 4 * WIDE_STRIDE]).fma(x0, a4);
+      a5 = FloatVector.broadcast(F, w[wIndex + k + 5 * WIDE_STRIDE]).fma(x0, a5);
+      a6 = FloatVector.broadcast(F, w[wIndex + k + 6 * WIDE_STRIDE]).fma(x0, a6);
+      a7 = FloatVector.broadcast(F, w[wIndex + k + 7 * WIDE_STRIDE]).fma(x0, a7);
+      a8 = FloatVector.broadcast(F, w[wIndex + k + 8 * WIDE_STRIDE]).fma(x0, a8);
+      a9 = FloatVector.broadcast(F, w[wIndex + k + 9 * WIDE_STRIDE]).fma(x0, a9);
+      a10 = FloatVector.broadcast(F, w[wIndex + k + 10 * WIDE_STRIDE]).fma(x0, a10);
+      a11 = FloatVector.broadcast(F, w[wIndex + k + 11 * WIDE_STRIDE]).fma(x0, a11);
     }
-    a0.intoArray(part, 0);
-    a1.intoArray(part, L);
-    a2.intoArray(part, 2 * L);
-    a3.intoArray(part, 3 * L);
-    a4.intoArray(part, 4 * L);
-    a5.intoArray(part, 5 * L);
-    a6.intoArray(part, 6 * L);
-    a7.intoArray(part, 7 * L);
+    a0.intoArray(c, cIndex);
+    a1.intoArray(c, cIndex + L);
+    a2.intoArray(c, cIndex + 2 * L);
+    a3.intoArray(c, cIndex + 3 * L);
+    a4.intoArray(c, cIndex + 4 * L);
+    a5.intoArray(c, cIndex + 5 * L);
+    a6.intoArray(c, cIndex + 6 * L);
+    a7.intoArray(c, cIndex + 7 * L);
+    a8.intoArray(c, cIndex + 8 * L);
+    a9.intoArray(c, cIndex + 9 * L);
+    a10.intoArray(c, cIndex + 10 * L);
+    a11.intoArray(c, cIndex + 11 * L);
   }
 
-  static void tile4x2(
-      float[] w, int w0, int wStride, MemorySegment x, long xOffset, int count, float[] part) {
-    int w1 = w0 + wStride;
-    int w2 = w1 + wStride;
-    int w3 = w2 + wStride;
-    FloatVector a0 = FloatVector.zero(F);
-    FloatVector a1 = FloatVector.zero(F);
-    FloatVector a2 = FloatVector.zero(F);
-    FloatVector a3 = FloatVector.zero(F);
-    FloatVector b0 = FloatVector.zero(F);
-    FloatVector b1 = FloatVector.zero(F);
-    FloatVector b2 = FloatVector.zero(F);
-    FloatVector b3 = FloatVector.zero(F);
-    for (int k = 0; k < count; k++) {
-      long at = xOffset + k * (8L * L);
-      FloatVector x0 = load(x, at);
-      FloatVector x1 = load(x, at + 4L * L);
-      FloatVector weight = FloatVector.broadcast(F, w[w0 + k]);
+  /// Columns in the lanes, for few tokens: a step multiplies a vector of each row by the same
+  /// columns of two tokens. `c` is `[12][2][lanes]`, partial sums of each lane; `count` is a
+  /// multiple of the lanes.
+  static void columns12x2(
+      float[] w,
+      int wIndex,
+      MemorySegment x,
+      long xOffset,
+      long xStride,
+      int count,
+      float[] c,
+      int cIndex) {
+    FloatVector a0 = FloatVector.fromArray(F, c, cIndex);
+    FloatVector b0 = FloatVector.fromArray(F, c, cIndex + L);
+    FloatVector a1 = FloatVector.fromArray(F, c, cIndex + 2 * L);
+    FloatVector b1 = FloatVector.fromArray(F, c, cIndex + 3 * L);
+    FloatVector a2 = FloatVector.fromArray(F, c, cIndex + 4 * L);
+    FloatVector b2 = FloatVector.fromArray(F, c, cIndex + 5 * L);
+    FloatVector a3 = FloatVector.fromArray(F, c, cIndex + 6 * L);
+    FloatVector b3 = FloatVector.fromArray(F, c, cIndex + 7 * L);
+    FloatVector a4 = FloatVector.fromArray(F, c, cIndex + 8 * L);
+    FloatVector b4 = FloatVector.fromArray(F, c, cIndex + 9 * L);
+    FloatVector a5 = FloatVector.fromArray(F, c, cIndex + 10 * L);
+    FloatVector b5 = FloatVector.fromArray(F, c, cIndex + 11 * L);
+    FloatVector a6 = FloatVector.fromArray(F, c, cIndex + 12 * L);
+    FloatVector b6 = FloatVector.fromArray(F, c, cIndex + 13 * L);
+    FloatVector a7 = FloatVector.fromArray(F, c, cIndex + 14 * L);
+    FloatVector b7 = FloatVector.fromArray(F, c, cIndex + 15 * L);
+    FloatVector a8 = FloatVector.fromArray(F, c, cIndex + 16 * L);
+    FloatVector b8 = FloatVector.fromArray(F, c, cIndex + 17 * L);
+    FloatVector a9 = FloatVector.fromArray(F, c, cIndex + 18 * L);
+    FloatVector b9 = FloatVector.fromArray(F, c, cIndex + 19 * L);
+    FloatVector a10 = FloatVector.fromArray(F, c, cIndex + 20 * L);
+    FloatVector b10 = FloatVector.fromArray(F, c, cIndex + 21 * L);
+    FloatVector a11 = FloatVector.fromArray(F, c, cIndex + 22 * L);
+    FloatVector b11 = FloatVector.fromArray(F, c, cIndex + 23 * L);
+    for (int k = 0; k < count; k += L) {
+      FloatVector x0 = load(x, xOffset + k * 4L);
+      FloatVector x1 = load(x, xOffset + xStride + k * 4L);
+      FloatVector weight = FloatVector.fromArray(F, w, wIndex + k);
       a0 = weight.fma(x0, a0);
       b0 = weight.fma(x1, b0);
-      weight = FloatVector.broadcast(F, w[w1 + k]);
+      weight = FloatVector.fromArray(F, w, wIndex + k + WIDE_STRIDE);
       a1 = weight.fma(x0, a1);
       b1 = weight.fma(x1, b1);
-      weight = FloatVector.broadcast(F, w[w2 + k]);
+      weight = FloatVector.fromArray(F, w, wIndex + k + 2 * WIDE_STRIDE);
       a2 = weight.fma(x0, a2);
       b2 = weight.fma(x1, b2);
-      weight = FloatVector.broadcast(F, w[w3 + k]);
+      weight = FloatVector.fromArray(F, w, wIndex + k + 3 * WIDE_STRIDE);
       a3 = weight.fma(x0, a3);
       b3 = weight.fma(x1, b3);
+      weight = FloatVector.fromArray(F, w, wIndex + k + 4 * WIDE_STRIDE);
+      a4 = weight.fma(x0, a4);
+      b4 = weight.fma(x1, b4);
+      weight = FloatVector.fromArray(F, w, wIndex + k + 5 * WIDE_STRIDE);
+      a5 = weight.fma(x0, a5);
+      b5 = weight.fma(x1, b5);
+      weight = FloatVector.fromArray(F, w, wIndex + k + 6 * WIDE_STRIDE);
+      a6 = weight.fma(x0, a6);
+      b6 = weight.fma(x1, b6);
+      weight = FloatVector.fromArray(F, w, wIndex + k + 7 * WIDE_STRIDE);
+      a7 = weight.fma(x0, a7);
+      b7 = weight.fma(x1, b7);
+      weight = FloatVector.fromArray(F, w, wIndex + k + 8 * WIDE_STRIDE);
+      a8 = weight.fma(x0, a8);
+      b8 = weight.fma(x1, b8);
+      weight = FloatVector.fromArray(F, w, wIndex + k + 9 * WIDE_STRIDE);
+      a9 = weight.fma(x0, a9);
+      b9 = weight.fma(x1, b9);
+      weight = FloatVector.fromArray(F, w, wIndex + k + 10 * WIDE_STRIDE);
+      a10 = weight.fma(x0, a10);
+      b10 = weight.fma(x1, b10);
+      weight = FloatVector.fromArray(F, w, wIndex + k + 11 * WIDE_STRIDE);
+      a11 = weight.fma(x0, a11);
+      b11 = weight.fma(x1, b11);
     }
-    a0.intoArray(part, 0);
-    b0.intoArray(part, L);
-    a1.intoArray(part, 2 * L);
-    b1.intoArray(part, 3 * L);
-    a2.intoArray(part, 4 * L);
-    b2.intoArray(part, 5 * L);
-    a3.intoArray(part, 6 * L);
-    b3.intoArray(part, 7 * L);
+    a0.intoArray(c, cIndex);
+    b0.intoArray(c, cIndex + L);
+    a1.intoArray(c, cIndex + 2 * L);
+    b1.intoArray(c, cIndex + 3 * L);
+    a2.intoArray(c, cIndex + 4 * L);
+    b2.intoArray(c, cIndex + 5 * L);
+    a3.intoArray(c, cIndex + 6 * L);
+    b3.intoArray(c, cIndex + 7 * L);
+    a4.intoArray(c, cIndex + 8 * L);
+    b4.intoArray(c, cIndex + 9 * L);
+    a5.intoArray(c, cIndex + 10 * L);
+    b5.intoArray(c, cIndex + 11 * L);
+    a6.intoArray(c, cIndex + 12 * L);
+    b6.intoArray(c, cIndex + 13 * L);
+    a7.intoArray(c, cIndex + 14 * L);
+    b7.intoArray(c, cIndex + 15 * L);
+    a8.intoArray(c, cIndex + 16 * L);
+    b8.intoArray(c, cIndex + 17 * L);
+    a9.intoArray(c, cIndex + 18 * L);
+    b9.intoArray(c, cIndex + 19 * L);
+    a10.intoArray(c, cIndex + 20 * L);
+    b10.intoArray(c, cIndex + 21 * L);
+    a11.intoArray(c, cIndex + 22 * L);
+    b11.intoArray(c, cIndex + 23 * L);
   }
 
-  /// One row times one or two vectors: the rows that do not fill a tile.
-  static void tile1(
-      float[] w, int w0, MemorySegment x, long xOffset, long xStep, int count, float[] c, int c0) {
-    FloatVector a0 = FloatVector.fromArray(F, c, c0);
-    for (int k = 0; k < count; k++) {
-      a0 = FloatVector.broadcast(F, w[w0 + k]).fma(load(x, xOffset + k * xStep), a0);
+  /// Columns in the lanes, for few tokens: a step multiplies a vector of each row by the same
+  /// columns of one token. `c` is `[12][1][lanes]`, partial sums of each lane; `count` is a
+  /// multiple of the lanes.
+  static void columns12x1(
+      float[] w, int wIndex, MemorySegment x, long xOffset, int count, float[] c, int cIndex) {
+    FloatVector a0 = FloatVector.fromArray(F, c, cIndex);
+    FloatVector a1 = FloatVector.fromArray(F, c, cIndex + L);
+    FloatVector a2 = FloatVector.fromArray(F, c, cIndex + 2 * L);
+    FloatVector a3 = FloatVector.fromArray(F, c, cIndex + 3 * L);
+    FloatVector a4 = FloatVector.fromArray(F, c, cIndex + 4 * L);
+    FloatVector a5 = FloatVector.fromArray(F, c, cIndex + 5 * L);
+    FloatVector a6 = FloatVector.fromArray(F, c, cIndex + 6 * L);
+    FloatVector a7 = FloatVector.fromArray(F, c, cIndex + 7 * L);
+    FloatVector a8 = FloatVector.fromArray(F, c, cIndex + 8 * L);
+    FloatVector a9 = FloatVector.fromArray(F, c, cIndex + 9 * L);
+    FloatVector a10 = FloatVector.fromArray(F, c, cIndex + 10 * L);
+    FloatVector a11 = FloatVector.fromArray(F, c, cIndex + 11 * L);
+    for (int k = 0; k < count; k += L) {
+      FloatVector x0 = load(x, xOffset + k * 4L);
+      a0 = FloatVector.fromArray(F, w, wIndex + k).fma(x0, a0);
+      a1 = FloatVector.fromArray(F, w, wIndex + k + WIDE_STRIDE).fma(x0, a1);
+      a2 = FloatVector.fromArray(F, w, wIndex + k + 2 * WIDE_STRIDE).fma(x0, a2);
+      a3 = FloatVector.fromArray(F, w, wIndex + k + 3 * WIDE_STRIDE).fma(x0, a3);
+      a4 = FloatVector.fromArray(F, w, wIndex + k + 4 * WIDE_STRIDE).fma(x0, a4);
+      a5 = FloatVector.fromArray(F, w, wIndex + k + 5 * WIDE_STRIDE).fma(x0, a5);
+      a6 = FloatVector.fromArray(F, w, wIndex + k + 6 * WIDE_STRIDE).fma(x0, a6);
+      a7 = FloatVector.fromArray(F, w, wIndex + k + 7 * WIDE_STRIDE).fma(x0, a7);
+      a8 = FloatVector.fromArray(F, w, wIndex + k + 8 * WIDE_STRIDE).fma(x0, a8);
+      a9 = FloatVector.fromArray(F, w, wIndex + k + 9 * WIDE_STRIDE).fma(x0, a9);
+      a10 = FloatVector.fromArray(F, w, wIndex + k + 10 * WIDE_STRIDE).fma(x0, a10);
+      a11 = FloatVector.fromArray(F, w, wIndex + k + 11 * WIDE_STRIDE).fma(x0, a11);
     }
-    a0.intoArray(c, c0);
+    a0.intoArray(c, cIndex);
+    a1.intoArray(c, cIndex + L);
+    a2.intoArray(c, cIndex + 2 * L);
+    a3.intoArray(c, cIndex + 3 * L);
+    a4.intoArray(c, cIndex + 4 * L);
+    a5.intoArray(c, cIndex + 5 * L);
+    a6.intoArray(c, cIndex + 6 * L);
+    a7.intoArray(c, cIndex + 7 * L);
+    a8.intoArray(c, cIndex + 8 * L);
+    a9.intoArray(c, cIndex + 9 * L);
+    a10.intoArray(c, cIndex + 10 * L);
+    a11.intoArray(c, cIndex + 11 * L);
   }
 }

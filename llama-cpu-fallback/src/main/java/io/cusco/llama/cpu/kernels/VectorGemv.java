@@ -17,6 +17,8 @@ import jdk.incubator.vector.ShortVector;
 ///
 /// Each method has one loop with its vectors in locals: what the compiler keeps in registers.
 final class VectorGemv {
+  private static final float[] HALF = halfTable();
+
   private VectorGemv() {}
 
   static FloatVector load(MemorySegment x, long offset) {
@@ -91,34 +93,34 @@ final class VectorGemv {
     return Lanes.toFloat(ByteVector.fromMemorySegment(B, w, offset, LE));
   }
 
-  private static float half(MemorySegment w, long offset) {
-    return Float.float16ToFloat(w.get(Layouts.SHORT_LE, offset));
+  /// A block's scale, from a table: converting it and spreading it over a vector takes the one port
+  /// that also widens bytes; a load that broadcasts does not.
+  private static FloatVector scale(MemorySegment w, long offset) {
+    return FloatVector.broadcast(F, HALF[w.get(Layouts.SHORT_LE, offset) & 0xffff]);
   }
 
-  /// Q8_0 at 512 bits: two vectors per block, two blocks per turn.
+  private static float[] halfTable() {
+    float[] table = new float[1 << 16];
+    for (int bits = 0; bits < table.length; bits++) {
+      table[bits] = Float.float16ToFloat((short) bits);
+    }
+    return table;
+  }
+
+  /// Q8_0 at 512 bits: two vectors per block. One block per turn, at an address that is a multiple
+  /// of the counter: the compiler then unrolls the loop and moves all bounds checks out of it.
   static float dotQ8_0Wide(
       MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
-    FloatVector sum0 = FloatVector.zero(F);
-    FloatVector sum1 = FloatVector.zero(F);
-    int i = 0;
-    for (; i <= count - 64; i += 64) {
-      long block = wOffset + i / 32 * 34L;
-      long at = xOffset + i * 4L;
-      FloatVector part0 = bytes(w, block + 2).mul(load(x, at));
-      FloatVector part1 = bytes(w, block + 36).mul(load(x, at + 128));
-      part0 = bytes(w, block + 18).fma(load(x, at + 64), part0);
-      part1 = bytes(w, block + 52).fma(load(x, at + 192), part1);
-      sum0 = part0.fma(FloatVector.broadcast(F, half(w, block)), sum0);
-      sum1 = part1.fma(FloatVector.broadcast(F, half(w, block + 34)), sum1);
-    }
-    if (i < count) {
-      long block = wOffset + i / 32 * 34L;
-      long at = xOffset + i * 4L;
+    FloatVector sum = FloatVector.zero(F);
+    int blocks = count / 32;
+    for (int k = 0; k < blocks; k++) {
+      long block = wOffset + k * 34L;
+      long at = xOffset + k * 128L;
       FloatVector part = bytes(w, block + 2).mul(load(x, at));
       part = bytes(w, block + 18).fma(load(x, at + 64), part);
-      sum0 = part.fma(FloatVector.broadcast(F, half(w, block)), sum0);
+      sum = part.fma(scale(w, block), sum);
     }
-    return Lanes.sum(sum0.add(sum1));
+    return Lanes.sum(sum);
   }
 
   /// Q8_0 at 256 bits: four vectors per block.
@@ -126,10 +128,11 @@ final class VectorGemv {
       MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
     FloatVector sum0 = FloatVector.zero(F);
     FloatVector sum1 = FloatVector.zero(F);
-    for (int i = 0; i < count; i += 32) {
-      long block = wOffset + i / 32 * 34L;
-      long at = xOffset + i * 4L;
-      FloatVector d = FloatVector.broadcast(F, half(w, block));
+    int blocks = count / 32;
+    for (int k = 0; k < blocks; k++) {
+      long block = wOffset + k * 34L;
+      long at = xOffset + k * 128L;
+      FloatVector d = scale(w, block);
       FloatVector part0 = bytes(w, block + 2).mul(load(x, at));
       FloatVector part1 = bytes(w, block + 10).mul(load(x, at + 32));
       part0 = bytes(w, block + 18).fma(load(x, at + 64), part0);
@@ -155,40 +158,5 @@ final class VectorGemv {
       sum += w[wIndex + i] * x.get(Layouts.FLOAT, xOffset + i * 4L);
     }
     return sum;
-  }
-
-  /// Widened weights against four tokens `xStride` bytes apart: each weight is loaded once.
-  static void dot4(
-      float[] w,
-      int wIndex,
-      int count,
-      MemorySegment x,
-      long xOffset,
-      long xStride,
-      float[] sums,
-      int sumIndex) {
-    FloatVector sum0 = FloatVector.zero(F);
-    FloatVector sum1 = FloatVector.zero(F);
-    FloatVector sum2 = FloatVector.zero(F);
-    FloatVector sum3 = FloatVector.zero(F);
-    int i = 0;
-    for (; i <= count - L; i += L) {
-      FloatVector weight = FloatVector.fromArray(F, w, wIndex + i);
-      long at = xOffset + i * 4L;
-      sum0 = weight.fma(load(x, at), sum0);
-      sum1 = weight.fma(load(x, at + xStride), sum1);
-      sum2 = weight.fma(load(x, at + 2 * xStride), sum2);
-      sum3 = weight.fma(load(x, at + 3 * xStride), sum3);
-    }
-    sums[sumIndex] += Lanes.sum(sum0);
-    sums[sumIndex + 1] += Lanes.sum(sum1);
-    sums[sumIndex + 2] += Lanes.sum(sum2);
-    sums[sumIndex + 3] += Lanes.sum(sum3);
-    for (; i < count; i++) {
-      for (int token = 0; token < 4; token++) {
-        sums[sumIndex + token] +=
-            w[wIndex + i] * x.get(Layouts.FLOAT, xOffset + token * xStride + i * 4L);
-      }
-    }
   }
 }

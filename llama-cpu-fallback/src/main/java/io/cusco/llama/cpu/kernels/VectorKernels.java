@@ -11,8 +11,8 @@ import jdk.incubator.vector.VectorOperators;
 
 /// The arithmetic with the Vector API, at whatever width the machine has.
 public final class VectorKernels implements Kernels {
-  /// Sixteen sums fit the 32 registers of AVX-512 and NEON, eight the 16 registers of AVX2.
-  private static final int TILE_ROWS = L == 8 ? 4 : 8;
+  /// Twenty-four sums fit the 32 registers of AVX-512 and NEON, twelve the 16 registers of AVX2.
+  private static final int PANEL_VECTORS = L == 8 ? 1 : 2;
 
   /// Creates the kernels; they hold no state.
   public VectorKernels() {}
@@ -28,8 +28,8 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public int tileRows() {
-    return TILE_ROWS;
+  public int panelVectors() {
+    return PANEL_VECTORS;
   }
 
   @Override
@@ -93,76 +93,86 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public void dots(
-      float[] w,
-      int wIndex,
-      int count,
-      MemorySegment x,
-      long xOffset,
-      long xStride,
-      int numTokens,
-      float[] sums) {
-    int token = 0;
-    for (; token <= numTokens - 4; token += 4) {
-      VectorGemv.dot4(w, wIndex, count, x, xOffset + token * xStride, xStride, sums, token);
-    }
-    for (; token < numTokens; token++) {
-      sums[token] += VectorGemv.dot(w, wIndex, x, xOffset + token * xStride, count);
+  public boolean decodesFasterFromCopy(DType type) {
+    return switch (type) {
+      case Q4_K, Q6_K -> true;
+      case F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, IQ4_NL, IQ4_XS -> false;
+    };
+  }
+
+  @Override
+  public void quantize(MemorySegment x, long xOffset, int columns, QuantizedActivations out) {
+    VectorPacked.quantize(x, xOffset, columns, out);
+  }
+
+  @Override
+  public void gemvPacked(
+      PackedMatrix w,
+      int groupStart,
+      int groupEnd,
+      QuantizedActivations x,
+      MemorySegment out,
+      boolean add,
+      PackedScratch scratch) {
+    for (int group = groupStart; group < groupEnd; group++) {
+      VectorPacked.group(w, group, x, scratch);
+      long at = (long) group * PackedMatrix.GROUP * Float.BYTES;
+      for (int row = 0; row < PackedMatrix.GROUP; row += L) {
+        FloatVector sums = FloatVector.fromArray(F, scratch.rows, row);
+        FloatVector result = add ? sums.add(VectorGemv.load(out, at + row * 4L)) : sums;
+        result.intoMemorySegment(out, at + row * 4L, LE);
+      }
     }
   }
 
   @Override
-  public void tile(
+  public void multiplyPanel(
       float[] w,
       int wIndex,
-      int wStride,
-      int rows,
       MemorySegment x,
       long xOffset,
       int vectors,
       int count,
       float[] c,
-      int cIndex,
-      int cStride,
-      float[] part) {
-    if (rows == 8 && vectors == 2) {
-      VectorGemm.tile8x2(w, wIndex, wStride, x, xOffset, count, part);
-    } else if (rows == 4 && vectors == 2) {
-      VectorGemm.tile4x2(w, wIndex, wStride, x, xOffset, count, part);
-    } else if (rows == 8) {
-      VectorGemm.tile8x1(w, wIndex, wStride, x, xOffset, count, part);
+      int cIndex) {
+    if (vectors == 2) {
+      VectorGemm.tokens12x2(w, wIndex, x, xOffset, count, c, cIndex);
     } else {
-      tileRowByRow(w, wIndex, wStride, rows, x, xOffset, vectors, count, c, cIndex, cStride);
-      return;
+      VectorGemm.tokens12x1(w, wIndex, x, xOffset, count, c, cIndex);
     }
-    VectorGemm.addTile(part, rows, vectors * L, c, cIndex, cStride);
   }
 
-  private static void tileRowByRow(
+  @Override
+  public void multiplyTokens(
       float[] w,
       int wIndex,
-      int wStride,
-      int rows,
       MemorySegment x,
       long xOffset,
-      int vectors,
+      long xStride,
+      int tokens,
       int count,
       float[] c,
-      int cIndex,
-      int cStride) {
-    for (int row = 0; row < rows; row++) {
-      for (int vector = 0; vector < vectors; vector++) {
-        VectorGemm.tile1(
-            w,
-            wIndex + row * wStride,
-            x,
-            xOffset + vector * 4L * L,
-            vectors * 4L * L,
-            count,
-            c,
-            cIndex + row * cStride + vector * L);
+      int cIndex) {
+    int whole = count / L * L;
+    if (tokens == 2) {
+      VectorGemm.columns12x2(w, wIndex, x, xOffset, xStride, whole, c, cIndex);
+    } else {
+      VectorGemm.columns12x1(w, wIndex, x, xOffset, whole, c, cIndex);
+    }
+    for (int k = whole; k < count; k++) {
+      for (int row = 0; row < TILE_ROWS; row++) {
+        for (int token = 0; token < tokens; token++) {
+          c[cIndex + (row * tokens + token) * L + k - whole] +=
+              w[wIndex + row * WIDE_STRIDE + k]
+                  * x.get(Layouts.FLOAT, xOffset + token * xStride + k * 4L);
+        }
       }
     }
+  }
+
+  @Override
+  public float sumLanes(float[] c, int index) {
+    return Lanes.sum(FloatVector.fromArray(F, c, index));
   }
 
   @Override
@@ -208,6 +218,61 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
+  public void widenRows(
+      MemorySegment from,
+      boolean half,
+      long fromOffset,
+      long fromStep,
+      int rows,
+      int columns,
+      MemorySegment to,
+      long toOffset,
+      long toStep) {
+    for (int row = 0; row < rows; row++) {
+      long fromRow = fromOffset + row * fromStep;
+      long toRow = toOffset + row * toStep;
+      if (half) {
+        VectorAttention.widen(from, fromRow, columns, to, toRow);
+      } else {
+        MemorySegment.copy(from, fromRow, to, toRow, columns * 4L);
+      }
+    }
+  }
+
+  @Override
+  public float weighRow(
+      float[] scores,
+      int index,
+      int width,
+      int panelStep,
+      float scale,
+      int visible,
+      int positions,
+      float[] maximum,
+      float[] sum,
+      int row,
+      float[] weights,
+      int at) {
+    float newMaximum = maximum[row];
+    for (int p = 0; p < visible; p += width) {
+      int from = index + p / width * panelStep;
+      float panelMaximum = VectorAttention.maximum(scores, from, Math.min(width, visible - p));
+      newMaximum = Math.max(newMaximum, panelMaximum * scale);
+    }
+    float newSum = 0;
+    for (int p = 0; p < positions; p += width) {
+      int from = index + p / width * panelStep;
+      newSum +=
+          VectorAttention.weights(
+              scores, from, width, scale, newMaximum, visible - p, weights, at + p);
+    }
+    float rescale = (float) Math.exp(maximum[row] - newMaximum);
+    maximum[row] = newMaximum;
+    sum[row] = sum[row] * rescale + newSum;
+    return rescale;
+  }
+
+  @Override
   public void attendTile(
       KvTile tile,
       long keyOffset,
@@ -219,8 +284,9 @@ public final class VectorKernels implements Kernels {
     MemorySegment keys = tile.keys();
     MemorySegment values = tile.values();
     if (tile.half()) {
-      VectorAttention.widen(keys, keyOffset, tile.headDim() * tile.positions(), state.wideKeys);
-      VectorAttention.widen(values, valueOffset, positions * tile.valueStride(), state.wideValues);
+      VectorAttention.widen(keys, keyOffset, tile.headDim() * tile.positions(), state.wideKeys, 0);
+      VectorAttention.widen(
+          values, valueOffset, positions * tile.valueStride(), state.wideValues, 0);
       keys = state.wideKeys;
       keyOffset = 0;
       values = state.wideValues;

@@ -85,17 +85,42 @@ final class VectorWidening {
   }
 
   /// `[f16 d][32 x int8 q]`: `d * q`.
+  ///
+  /// Four blocks per turn are written out where a block is two vectors, so that the method is too
+  /// large to be inlined: deep inside its callers the compiler would stop inlining what reads a
+  /// scale.
   private static void widenQ8_0(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
-    for (int i = 0; i < count; i += 32) {
-      long block = offset + i / 32 * 34L;
-      float d = half(weights, block);
-      for (int j = 0; j < 32; j += L) {
-        Lanes.toFloat(ByteVector.fromMemorySegment(B, weights, block + 2 + j, LE))
-            .mul(d)
-            .intoArray(out, outIndex + i + j);
+    int i = 0;
+    if (L == 16) {
+      for (; i <= count - 128; i += 128) {
+        long block = offset + i / 32 * 34L;
+        int at = outIndex + i;
+        float d0 = half(weights, block);
+        float d1 = half(weights, block + 34);
+        float d2 = half(weights, block + 68);
+        float d3 = half(weights, block + 102);
+        bytes(weights, block + 2).mul(broadcast(d0)).intoArray(out, at);
+        bytes(weights, block + 18).mul(broadcast(d0)).intoArray(out, at + 16);
+        bytes(weights, block + 36).mul(broadcast(d1)).intoArray(out, at + 32);
+        bytes(weights, block + 52).mul(broadcast(d1)).intoArray(out, at + 48);
+        bytes(weights, block + 70).mul(broadcast(d2)).intoArray(out, at + 64);
+        bytes(weights, block + 86).mul(broadcast(d2)).intoArray(out, at + 80);
+        bytes(weights, block + 104).mul(broadcast(d3)).intoArray(out, at + 96);
+        bytes(weights, block + 120).mul(broadcast(d3)).intoArray(out, at + 112);
       }
     }
+    for (; i < count; i += 32) {
+      long block = offset + i / 32 * 34L;
+      FloatVector d = broadcast(half(weights, block));
+      for (int j = 0; j < 32; j += L) {
+        bytes(weights, block + 2 + j).mul(d).intoArray(out, outIndex + i + j);
+      }
+    }
+  }
+
+  private static FloatVector bytes(MemorySegment weights, long offset) {
+    return Lanes.toFloat(ByteVector.fromMemorySegment(B, weights, offset, LE));
   }
 
   /// `[f16 d][16 x (low, high) nibbles]`: `d * (q - 8)`, low nibbles first.

@@ -28,7 +28,7 @@ final class KernelWarmUp {
   private final Kernels kernels = new VectorKernels();
   private final MemorySegment x = floats(COLUMNS * 2 * kernels.lanes());
   private final MemorySegment out = floats(COLUMNS * 2 * kernels.lanes());
-  private final float[] wide = new float[COLUMNS * kernels.tileRows()];
+  private final float[] wide = new float[ROWS * COLUMNS];
   private final Random random = new Random(SEED);
 
   private KernelWarmUp() {
@@ -44,8 +44,10 @@ final class KernelWarmUp {
     for (DType type : DType.values()) {
       warmUp.weights(type);
     }
+    warmUp.packedWeights();
     warmUp.products();
     warmUp.elementwise();
+    warmUp.rowWeights();
     warmUp.attention(false);
     warmUp.attention(true);
   }
@@ -93,24 +95,71 @@ final class KernelWarmUp {
     repeat(() -> kernels.widen(type, blocks, 0, COLUMNS, widened, 0));
   }
 
-  private void products() {
-    float[] sums = new float[8];
-    repeat(
-        "dots",
-        () -> {
-          Arrays.fill(sums, 0);
-          kernels.dots(wide, 0, COLUMNS, x, 0, COLUMNS * 4L, 8, sums);
-        },
-        sums::clone);
-    float[] c = new float[kernels.tileRows() * 2 * kernels.lanes()];
-    float[] part = c.clone();
-    int stride = 2 * kernels.lanes();
-    for (int vectors = 1; vectors <= 2; vectors++) {
-      int width = vectors;
-      repeat(() ->
-          kernels.tile(
-              wide, 0, COLUMNS, kernels.tileRows(), x, 0, width, COLUMNS, c, 0, stride, part));
+  private void packedWeights() {
+    QuantizedActivations quantized = new QuantizedActivations(COLUMNS);
+    repeat(() -> kernels.quantize(x, 0, COLUMNS, quantized));
+    PackedScratch scratch = new PackedScratch();
+    for (DType type : new DType[] {DType.Q4_0, DType.Q4_K, DType.Q6_K}) {
+      long rowBytes = type.numBytes(COLUMNS);
+      MemorySegment blocks = NativeMemory.allocateZeroed(ROWS * rowBytes, arena);
+      for (long i = 0; i < blocks.byteSize(); i++) {
+        blocks.set(ValueLayout.JAVA_BYTE, i, (byte) random.nextInt(0x30)); // no scale is NaN
+      }
+      PackedMatrix packed =
+          new PackedMatrix(new Matrix(type, blocks, ROWS, COLUMNS, rowBytes), arena);
+      packed.fill(0, ROWS / PackedMatrix.GROUP);
+      repeat(
+          "packed gemv of " + type,
+          () -> kernels.gemvPacked(packed, 0, ROWS / 16, quantized, out, false, scratch),
+          () -> out.asSlice(0, ROWS * 4L).toArray(ValueLayout.JAVA_FLOAT));
     }
+  }
+
+  private void products() {
+    float[] w = new float[Kernels.TILE_ROWS * Kernels.WIDE_STRIDE];
+    for (int i = 0; i < w.length; i++) {
+      w[i] = random.nextFloat(-1, 1);
+    }
+    float[] c = new float[Kernels.TILE_ROWS * kernels.panelVectors() * kernels.lanes()];
+    float[] sums = new float[Kernels.TILE_ROWS];
+    for (int vectors = 1; vectors <= kernels.panelVectors(); vectors++) {
+      int width = vectors;
+      repeat(
+          width + " vectors of tokens",
+          () -> {
+            Arrays.fill(c, 0);
+            kernels.multiplyPanel(w, 0, x, 0, width, Kernels.WIDE_COLUMNS, c, 0);
+          },
+          c::clone);
+      repeat(
+          width + " tokens",
+          () -> {
+            Arrays.fill(c, 0);
+            kernels.multiplyTokens(w, 0, x, 0, COLUMNS * 4L, width, Kernels.WIDE_COLUMNS, c, 0);
+            for (int row = 0; row < sums.length; row++) {
+              sums[row] = kernels.sumLanes(c, row * width * kernels.lanes());
+            }
+          },
+          sums::clone);
+    }
+  }
+
+  private void rowWeights() {
+    int width = kernels.panelVectors() * kernels.lanes();
+    float[] weights = new float[4 * width];
+    float[] maximum = new float[1];
+    float[] sum = new float[1];
+    repeat(
+        "row weights",
+        () -> {
+          maximum[0] = Float.NEGATIVE_INFINITY;
+          sum[0] = 0;
+          kernels.weighRow(
+              wide, 0, width, width, 1, 4 * width - 3, 4 * width, maximum, sum, 0, weights, 0);
+        },
+        sum::clone);
+    MemorySegment halves = floats(COLUMNS);
+    repeat(() -> kernels.widenRows(halves, true, 0, 64, 16, 32, out, 0, 128));
   }
 
   private void elementwise() {

@@ -9,6 +9,7 @@ import io.cusco.llama.memory.NativeMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -89,53 +90,164 @@ class VectorKernelsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 3, 4, 5, 11})
-  void dotsMatchTheScalarTwin(int numTokens) {
-    int columns = 211;
-    float[] w = new float[columns + 2];
-    for (int i = 0; i < w.length; i++) {
-      w[i] = (float) random.nextGaussian();
+  @EnumSource(
+      value = DType.class,
+      names = {"Q4_0", "Q4_K", "Q6_K"})
+  void packedGemvMatchesTheScalarTwinAndTheReferenceDecoder(DType type) {
+    for (int columns : type == DType.Q4_0 ? new int[] {32, 96, 1376} : new int[] {256, 2304}) {
+      int rows = 48;
+      Matrix matrix =
+          new Matrix(
+              type, randomBlocks(type, rows * columns), rows, columns, type.numBytes(columns));
+      PackedMatrix packed = new PackedMatrix(matrix, arena);
+      packed.fill(0, 1);
+      packed.fill(0, 3);
+      MemorySegment x = randomFloats(columns);
+      QuantizedActivations quantized = new QuantizedActivations(columns);
+      MemorySegment expected = randomFloats(rows);
+      MemorySegment actual = NativeMemory.allocateZeroed(rows * 4L, arena);
+      actual.copyFrom(expected);
+      scalar.quantize(x, 0, columns, quantized);
+      scalar.gemvPacked(packed, 1, 3, quantized, expected, true, new PackedScratch());
+      assertDotsOfDecodedRows(matrix, quantized, packed);
+      vector.quantize(x, 0, columns, quantized);
+      vector.gemvPacked(packed, 1, 3, quantized, actual, true, new PackedScratch());
+      assertClose(type + " x " + columns, actual, expected, 2e-5f);
     }
-    MemorySegment x = randomFloats(numTokens * columns);
-    float[] expected = new float[numTokens];
-    float[] actual = new float[numTokens];
-    scalar.dots(w, 2, columns, x, 0, columns * 4L, numTokens, expected);
-    vector.dots(w, 2, columns, x, 0, columns * 4L, numTokens, actual);
-    assertThat(actual).containsExactly(expected, offset(1e-4f));
+  }
+
+  /// The copy is exact, so the product with the rounded activations is that of the decoded rows.
+  private void assertDotsOfDecodedRows(
+      Matrix matrix, QuantizedActivations quantized, PackedMatrix packed) {
+    int rows = matrix.rows();
+    int columns = matrix.columns();
+    float[] wide = new float[rows * columns];
+    BlockFormats.dequantize(matrix.type(), matrix.segment(), 0, wide, 0, wide.length);
+    MemorySegment expected = NativeMemory.allocateZeroed(rows * 4L, arena);
+    for (int row = 0; row < rows; row++) {
+      double sum = 0;
+      for (int c = 0; c < columns; c++) {
+        sum += wide[row * columns + c] * (double) quantized.scales[c / 32] * quantized.value(c);
+      }
+      expected.setAtIndex(ValueLayout.JAVA_FLOAT, row, (float) sum);
+    }
+    MemorySegment actual = NativeMemory.allocateZeroed(rows * 4L, arena);
+    scalar.gemvPacked(packed, 0, rows / 16, quantized, actual, false, new PackedScratch());
+    assertClose(matrix.type() + " decoded x " + columns, actual, expected, 2e-5f);
   }
 
   @Test
-  void tilesOfEveryShapeMultiply() {
-    int count = 37;
-    int wStride = 41;
-    int cStride = 70;
-    for (int rows = 1; rows <= vector.tileRows(); rows++) {
-      for (int vectors = 1; vectors <= 2; vectors++) {
-        int tokens = vectors * vector.lanes();
-        float[] w = new float[rows * wStride];
-        for (int i = 0; i < w.length; i++) {
-          w[i] = (float) random.nextGaussian();
-        }
-        MemorySegment x = randomFloats(count * tokens);
-        float[] c = new float[rows * cStride];
-        float[] part = new float[vector.tileRows() * 2 * vector.lanes()];
-        java.util.Arrays.fill(c, 0.5f);
-        vector.tile(w, 0, wStride, rows, x, 0, vectors, count, c, 3, cStride, part);
-        for (int row = 0; row < rows; row++) {
-          for (int token = 0; token < tokens; token++) {
-            double expected = 0.5;
-            for (int k = 0; k < count; k++) {
-              expected +=
-                  w[row * wStride + k]
-                      * x.getAtIndex(ValueLayout.JAVA_FLOAT, (long) k * tokens + token);
-            }
-            assertThat((double) c[3 + row * cStride + token])
-                .as("%d rows, %d vectors: row %d, token %d", rows, vectors, row, token)
-                .isCloseTo(expected, offset(1e-4));
+  void packedSumsOfTheLargestNumbersDoNotOverflow() {
+    for (DType type : new DType[] {DType.Q4_0, DType.Q4_K, DType.Q6_K}) {
+      for (int sign = -1; sign <= 1; sign += 2) {
+        byte[] ones = new byte[Math.toIntExact(type.numBytes(16 * 256))];
+        java.util.Arrays.fill(ones, (byte) (sign < 0 ? 0 : 0xff));
+        for (int block = 0; block < ones.length; block += type.blockBytes()) {
+          putHalf(ones, block + (type == DType.Q6_K ? 208 : 0), 1);
+          if (type == DType.Q4_K) {
+            putHalf(ones, block + 2, 1);
           }
+        }
+        if (type == DType.Q6_K) {
+          for (int block = 0; block < ones.length; block += 210) {
+            java.util.Arrays.fill(ones, block + 192, block + 208, (byte) 1);
+          }
+        }
+        MemorySegment blocks = NativeMemory.allocateZeroed(ones.length, arena);
+        blocks.copyFrom(MemorySegment.ofArray(ones));
+        PackedMatrix packed =
+            new PackedMatrix(new Matrix(type, blocks, 16, 256, type.numBytes(256)), arena);
+        packed.fill(0, 1);
+        MemorySegment x = NativeMemory.allocateZeroed(256 * 4L, arena);
+        for (int i = 0; i < 256; i++) {
+          x.setAtIndex(ValueLayout.JAVA_FLOAT, i, sign);
+        }
+        QuantizedActivations quantized = new QuantizedActivations(256);
+        vector.quantize(x, 0, 256, quantized);
+        MemorySegment expected = NativeMemory.allocateZeroed(64, arena);
+        MemorySegment actual = NativeMemory.allocateZeroed(64, arena);
+        scalar.gemvPacked(packed, 0, 1, quantized, expected, false, new PackedScratch());
+        vector.gemvPacked(packed, 0, 1, quantized, actual, false, new PackedScratch());
+        assertClose(type + " at its largest", actual, expected, 1e-6f);
+      }
+    }
+  }
+
+  @Test
+  void quantizedActivationsMatchTheScalarTwin() {
+    MemorySegment x = randomFloats(224);
+    x.asSlice(0, 128).fill((byte) 0);
+    QuantizedActivations expected = new QuantizedActivations(224);
+    QuantizedActivations actual = new QuantizedActivations(224);
+    scalar.quantize(x, 0, 224, expected);
+    vector.quantize(x, 0, 224, actual);
+    assertThat(actual.pairs).as("seed %d", SEED).isEqualTo(expected.pairs);
+    assertThat(actual.scales).isEqualTo(expected.scales);
+    assertThat(actual.sums).isEqualTo(expected.sums);
+    assertThat(actual.offsets).isEqualTo(expected.offsets);
+    assertThat(actual.negativeSums).isEqualTo(expected.negativeSums);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 37, 512})
+  void panelTilesMultiply(int count) {
+    float[] w = randomArray(2 + Kernels.TILE_ROWS * Kernels.WIDE_STRIDE);
+    for (int vectors = 1; vectors <= vector.panelVectors(); vectors++) {
+      int tokens = vectors * vector.lanes();
+      MemorySegment x = randomFloats(3 + count * tokens);
+      float[] c = new float[3 + Kernels.TILE_ROWS * tokens];
+      Arrays.fill(c, 0.5f);
+      vector.multiplyPanel(w, 2, x, 12, vectors, count, c, 3);
+      for (int row = 0; row < Kernels.TILE_ROWS; row++) {
+        for (int token = 0; token < tokens; token++) {
+          double expected = 0.5;
+          for (int k = 0; k < count; k++) {
+            expected +=
+                w[2 + row * Kernels.WIDE_STRIDE + k]
+                    * x.getAtIndex(ValueLayout.JAVA_FLOAT, 3 + (long) k * tokens + token);
+          }
+          assertThat((double) c[3 + row * tokens + token])
+              .as("seed %d, %d vectors: row %d, token %d", SEED, vectors, row, token)
+              .isCloseTo(expected, offset(2e-6 * count + 1e-5));
         }
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 37, 512})
+  void tokenTilesMatchTheScalarTwin(int count) {
+    int stride = 515;
+    float[] w = randomArray(2 + Kernels.TILE_ROWS * Kernels.WIDE_STRIDE);
+    MemorySegment x = randomFloats(2 * stride);
+    for (int tokens = 1; tokens <= vector.panelVectors(); tokens++) {
+      float[] expected = tokenTile(scalar, w, x, stride, tokens, count);
+      float[] actual = tokenTile(vector, w, x, stride, tokens, count);
+      assertThat(actual)
+          .as("seed %d, %d tokens", SEED, tokens)
+          .containsExactly(expected, offset(2e-6f * count + 1e-5f));
+    }
+  }
+
+  /// `[row][token]`, added to 0.5 in every lane.
+  private static float[] tokenTile(
+      Kernels kernels, float[] w, MemorySegment x, int stride, int tokens, int count) {
+    float[] c = new float[1 + Kernels.TILE_ROWS * tokens * kernels.lanes()];
+    Arrays.fill(c, 0.5f / kernels.lanes());
+    kernels.multiplyTokens(w, 2, x, 4, stride * 4L, tokens, count, c, 1);
+    float[] sums = new float[Kernels.TILE_ROWS * tokens];
+    for (int i = 0; i < sums.length; i++) {
+      sums[i] = kernels.sumLanes(c, 1 + i * kernels.lanes());
+    }
+    return sums;
+  }
+
+  private float[] randomArray(int count) {
+    float[] floats = new float[count];
+    for (int i = 0; i < count; i++) {
+      floats[i] = (float) random.nextGaussian();
+    }
+    return floats;
   }
 
   @ParameterizedTest
@@ -200,6 +312,48 @@ class VectorKernelsTest {
     MemorySegment actual = attend(vector, tile, q, group, visible);
     assertClose(
         "group %d, headDim %d, half %s".formatted(group, headDim, half), actual, expected, 2e-6f);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 13, 37, 64, 70})
+  void rowWeightsMatchTheScalarTwin(int visible) {
+    int width = vector.panelVectors() * vector.lanes();
+    int panels = Math.ceilDiv(70, width);
+    int panelStep = 3 * width;
+    float[] scores = randomArray(5 + panels * panelStep);
+    float[][] weights = new float[2][3 + panels * width];
+    float[][] maximum = new float[2][2];
+    float[][] sum = new float[2][2];
+    float[] rescale = new float[2];
+    Kernels[] both = {scalar, vector};
+    for (int i = 0; i < 2; i++) {
+      Arrays.fill(maximum[i], 0.25f);
+      Arrays.fill(sum[i], 2);
+      rescale[i] =
+          both[i].weighRow(
+              scores, 5, width, panelStep, 0.7f, visible, 70, maximum[i], sum[i], 1, weights[i], 3);
+    }
+    assertThat(rescale[1]).isCloseTo(rescale[0], offset(2e-6f));
+    assertThat(maximum[1]).containsExactly(maximum[0], offset(2e-6f));
+    assertThat(sum[1]).containsExactly(sum[0], offset(1e-4f));
+    assertThat(Arrays.copyOf(weights[1], 73))
+        .as("seed %d", SEED)
+        .containsExactly(Arrays.copyOf(weights[0], 73), offset(2e-6f));
+  }
+
+  @Test
+  void cacheRowsWidenAsTheScalarTwinDoes() {
+    int columns = 2 * vector.lanes();
+    for (boolean half : new boolean[] {false, true}) {
+      MemorySegment from = randomCache(5 * 3 * columns, half);
+      long element = half ? 2 : 4;
+      MemorySegment expected = NativeMemory.allocateZeroed(5L * 2 * columns * 4, arena);
+      MemorySegment actual = NativeMemory.allocateZeroed(5L * 2 * columns * 4, arena);
+      long fromStep = 3L * columns * element;
+      scalar.widenRows(from, half, element, fromStep, 5, columns, expected, 8, 8L * columns);
+      vector.widenRows(from, half, element, fromStep, 5, columns, actual, 8, 8L * columns);
+      assertThat(actual.mismatch(expected)).as("half %s, seed %d", half, SEED).isEqualTo(-1);
+    }
   }
 
   private MemorySegment attend(

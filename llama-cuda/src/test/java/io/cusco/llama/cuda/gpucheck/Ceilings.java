@@ -11,12 +11,9 @@ import io.cusco.llama.cuda.driver.LtMatmul;
 import io.cusco.llama.cuda.driver.LtMatmul.Operands;
 import io.cusco.llama.cuda.driver.LtMatmul.Scaling;
 import io.cusco.llama.cuda.driver.PinnedBuffer;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.SplittableRandom;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.Consumer;
 
 /// What this GPU can do at best, measured through the driver layer: the denominators of every
 /// percentage that a run reports.
@@ -24,13 +21,13 @@ import java.util.SplittableRandom;
 /// Copies are larger than any cache, products take random operands (a GPU multiplies zeros faster),
 /// and operands rotate so that none stays in the cache.
 final class Ceilings {
-  private static final long SEED = 20261121;
-
   /// cublasLt's advice for Hopper is 32 MiB; more buys nothing.
   private static final long WORKSPACE_BYTES = 32L << 20;
 
-  /// Random data is made once on the host and laid side by side on the device.
-  private static final int PATTERN_BYTES = 4 << 20;
+  /// Names that [Findings] looks for.
+  static final String COPY = "copy, bytes read and written";
+
+  static final String BF16_PRODUCT = "matmul bf16,";
 
   private final CudaContext context;
   private final Sizes sizes;
@@ -56,34 +53,63 @@ final class Ceilings {
   /// @param name "matmul bf16 8192"
   /// @param unit "B/s" or "FLOP/s"; 0 is the value where `problem` says why there is none
   record Rate(String name, double median, double best, double worst, String unit, String problem) {
-    static Rate of(String name, double work, GpuTimer.Timing timing, String unit) {
+    Map<String, Object> row() {
+      Map<String, Object> row = Rows.of("name", name, "unit", unit);
+      if (problem.isEmpty()) {
+        Rows.put(row, "median", median);
+        Rows.put(row, "best", best);
+        Rows.put(row, "worst", worst);
+      } else {
+        row.put("problem", problem);
+      }
+      return row;
+    }
+
+    /// One line for the log.
+    String line() {
+      return problem.isEmpty()
+          ? String.format(
+              Locale.ROOT,
+              "%s: %.2f T%s (%.2f..%.2f)",
+              name,
+              median / 1e12,
+              unit,
+              worst / 1e12,
+              best / 1e12)
+          : "%s: none, %s".formatted(name, problem);
+    }
+
+    static Rate of(String name, double work, Timing timing, String unit) {
       return new Rate(
           name, work / timing.median(), work / timing.fastest(), work / timing.slowest(), unit, "");
     }
   }
 
-  List<Rate> measure() {
-    List<Rate> rates = new ArrayList<>();
+  /// @param found gets each rate as soon as it is known
+  void measure(TimeShare share, Consumer<Rate> found) {
     try (CudaStream stream = CudaStream.create(context)) {
       GpuTimer timer = new GpuTimer(stream, 3, sizes.repeats);
-      rates.add(attempt("copy, bytes read and written", "B/s", () -> copy(stream, timer)));
-      rates.add(attempt("pinned host to device", "B/s", () -> upload(stream, timer)));
+      found.accept(attempt(COPY, "B/s", share, () -> copy(stream, timer)));
+      found.accept(attempt("pinned host to device", "B/s", share, () -> upload(stream, timer)));
       for (Product product : Product.values()) {
-        rates.add(
-            attempt(product.label(sizes.side), "FLOP/s", () -> matmul(product, stream, timer)));
+        found.accept(
+            attempt(
+                product.label(sizes.side), "FLOP/s", share, () -> matmul(product, stream, timer)));
       }
     }
-    return rates;
   }
 
-  private interface Measurement {
+  private interface Attempt {
     Rate run();
   }
 
   /// A mode that this GPU or its cuBLAS does not have is a finding, not a failure of the run.
-  private static Rate attempt(String name, String unit, Measurement measurement) {
+  private static Rate attempt(String name, String unit, TimeShare share, Attempt attempt) {
+    if (share.isSpent()) {
+      return new Rate(name, 0, 0, 0, unit, share.leaveOut());
+    }
     try {
-      return measurement.run();
+      return attempt.run();
     } catch (LlamaException e) {
       return new Rate(name, 0, 0, 0, unit, String.valueOf(e.getMessage()));
     }
@@ -93,12 +119,9 @@ final class Ceilings {
     long numBytes = Math.min(sizes.copyBytes, context.freeBytes() / 4);
     try (DeviceBuffer from = DeviceBuffer.allocate(context, "copy source", numBytes);
         DeviceBuffer to = DeviceBuffer.allocate(context, "copy target", numBytes)) {
-      fillRandom(from, ElementType.F32, stream);
+      RandomFill.uniform(from, ElementType.F32, stream);
       return Rate.of(
-          "copy, bytes read and written",
-          2.0 * numBytes,
-          timer.time(_ -> to.copyFrom(from, 0, 0, numBytes, stream)),
-          "B/s");
+          COPY, 2.0 * numBytes, timer.time(_ -> to.copyFrom(from, 0, 0, numBytes, stream)), "B/s");
     }
   }
 
@@ -167,8 +190,8 @@ final class Ceilings {
         DeviceBuffer scales = DeviceBuffer.allocate(context, "scales", (long) side * Float.BYTES);
         DeviceBuffer workspace = DeviceBuffer.allocate(context, "workspace", WORKSPACE_BYTES);
         CublasLt lt = CublasLt.create(context, workspace)) {
-      fillRandom(a, product.input, stream);
-      fillRandom(b, product.input, stream);
+      RandomFill.uniform(a, product.input, stream);
+      RandomFill.uniform(b, product.input, stream);
       scales.fillInts(Float.floatToRawIntBits(1f), 0, side, stream);
       LtMatmul matmul = new LtMatmul(gemm, false, product.scaling);
       Operands[] operands = new Operands[2];
@@ -189,42 +212,6 @@ final class Ceilings {
           2.0 * side * side * side,
           timer.time(i -> lt.matmul(matmul, 1, operands[i % operands.length], 0, stream)),
           "FLOP/s");
-    }
-  }
-
-  private static void fillRandom(DeviceBuffer buffer, ElementType type, CudaStream stream) {
-    long patternBytes = Math.min(PATTERN_BYTES, buffer.numBytes());
-    SplittableRandom random = new SplittableRandom(SEED);
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment pattern = arena.allocate(patternBytes, Long.BYTES);
-      long step = type.numBytes();
-      for (long at = 0; at + step <= patternBytes; at += step) {
-        setRandom(pattern, at, type, random);
-      }
-      buffer.copyFrom(pattern, 0);
-    }
-    for (long at = patternBytes; at < buffer.numBytes(); at += patternBytes) {
-      long length = Math.min(patternBytes, buffer.numBytes() - at);
-      buffer.copyFrom(buffer, 0, at, length, stream);
-    }
-  }
-
-  /// Values in -1 .. 1, of every size: activations and weights look like that.
-  private static void setRandom(
-      MemorySegment target, long at, ElementType type, SplittableRandom random) {
-    float value = (float) random.nextDouble(-1, 1);
-    switch (type) {
-      case F32 -> target.set(ValueLayout.JAVA_FLOAT, at, value);
-      case F16 -> target.set(ValueLayout.JAVA_SHORT, at, Float.floatToFloat16(value));
-      case BF16 ->
-          target.set(
-              ValueLayout.JAVA_SHORT, at, (short) (Float.floatToRawIntBits(value) >>> Short.SIZE));
-      // Below 0x70 in magnitude: up to 240, and never one of the two NaNs.
-      case FP8_E4M3, FP8_E5M2 ->
-          target.set(
-              ValueLayout.JAVA_BYTE,
-              at,
-              (byte) (random.nextInt(0x70) | (random.nextInt(2) << (Byte.SIZE - 1))));
     }
   }
 }

@@ -1,10 +1,17 @@
 package io.cusco.llama.cuda.gpucheck;
 
+import io.cusco.llama.backend.Backend;
+import io.cusco.llama.backend.BackendOptions;
+import io.cusco.llama.cuda.CudaBackendProvider;
 import io.cusco.llama.cuda.driver.CudaContext;
+import io.cusco.llama.cuda.driver.CudaDevice;
 import io.cusco.llama.cuda.driver.CudaProbe;
+import io.cusco.llama.cuda.gpucheck.GpuCheckReport.PartEnd;
+import io.cusco.llama.cuda.standin.StandIn;
+import io.cusco.llama.cuda.standin.StandInSettings;
+import io.cusco.llama.testkit.GoldenModels.Golden;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -12,104 +19,230 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.function.Consumer;
 
-/// The program that `scripts/gpu-check` carries to a machine with an NVIDIA GPU: what the driver
-/// says, ceilings, the tests with the tag `gpu`, and the same tests under compute-sanitizer. Writes
-/// one JSON file; what it prints is the log.
+/// The program that `scripts/gpu-check` carries to a machine with an NVIDIA GPU. Runs its [Part]s
+/// one after another, each as a process, and writes one JSON file, anew after each part; what it
+/// prints is the log.
 ///
-/// | argument | meaning |
+/// | arguments | meaning |
 /// |---|---|
 /// | `FOLDER` | where the JSON file goes |
-/// | `--tests-only` | only the tests, no file: what runs under compute-sanitizer |
+/// | `--stand-in FOLDER` | a rehearsal: everything in tiny, on the stand-in |
+/// | `[--stand-in] --part PART REPORT ROWS` | one part: reads what is known, appends what it finds |
 ///
-/// Exit codes: 0 all passed, 1 something failed, 3 no usable GPU.
+/// Exit codes: 0 all passed, 1 something failed, 3 no usable GPU; of a part also 4, something was
+/// left out because its share of the time was spent.
 public final class GpuCheck {
+  static final int FAILED = 1;
   static final int NO_GPU = 3;
+  static final int SHARE_SPENT = 4;
 
-  private static final List<String> SANITIZER_TOOLS = List.of("memcheck", "racecheck");
-  private static final long SANITIZER_SECONDS = 60;
+  private static final String STAND_IN = "--stand-in";
+  private static final String PART = "--part";
+  private static final long STAND_IN_SEED = 20261121;
 
-  private GpuCheck() {}
+  private final Scale scale;
+  private final List<String> options;
+
+  private GpuCheck(boolean standIn) {
+    scale = standIn ? Scale.tiny() : Scale.real();
+    options = standIn ? List.of(STAND_IN) : List.of();
+    if (standIn) {
+      StandIn.install().reset(StandInSettings.DEFAULT, STAND_IN_SEED);
+    }
+  }
 
   public static void main(String[] args) throws IOException, InterruptedException {
-    if (args.length != 1) {
-      System.err.println("usage: GpuCheck FOLDER | --tests-only");
-      System.exit(2);
+    List<String> arguments = List.of(args);
+    boolean standIn = !arguments.isEmpty() && arguments.getFirst().equals(STAND_IN);
+    List<String> rest = arguments.subList(standIn ? 1 : 0, arguments.size());
+    if (rest.size() == 1) {
+      System.exit(new GpuCheck(standIn).run(Path.of(rest.getFirst())));
     }
-    System.exit(args[0].equals("--tests-only") ? testsOnly() : run(Path.of(args[0])));
+    if (rest.size() == 4 && rest.getFirst().equals(PART)) {
+      Part part = Part.valueOf(rest.get(1));
+      Rows rows = new Rows(Path.of(rest.get(3)));
+      System.exit(new GpuCheck(standIn).run(part, Findings.read(Path.of(rest.get(2))), rows));
+    }
+    System.err.println("usage: GpuCheck [--stand-in] FOLDER");
+    System.exit(2);
   }
 
-  private static int testsOnly() {
-    GpuTests.Outcome outcome = GpuTests.run(GpuTests.stdout());
-    return outcome.failures().isEmpty() ? 0 : 1;
-  }
-
-  private static int run(Path folder) throws IOException, InterruptedException {
+  private int run(Path folder) throws IOException, InterruptedException {
+    TimeShare all = new TimeShare(Part.allSeconds());
     CudaProbe probe = CudaProbe.run();
     probe.details().forEach(System.out::println);
     if (probe.problem().isPresent()) {
       System.out.println("no GPU to check: " + probe.problem().get());
       return NO_GPU;
     }
-    Instant now = Instant.now().truncatedTo(ChronoUnit.SECONDS);
-    List<Ceilings.Rate> ceilings;
-    try (CudaContext context = CudaContext.open(probe.devices().getFirst())) {
-      ceilings = new Ceilings(context, Ceilings.Sizes.REAL).measure();
-    }
-    ceilings.forEach(rate -> System.out.println(line(rate)));
-    GpuTests.Outcome tests = GpuTests.run(GpuTests.stdout());
-    System.out.printf(
-        Locale.ROOT,
-        "%d tests, %d passed, %d failed, %d not run, %.1f s%n",
-        tests.found(),
-        tests.succeeded(),
-        tests.failures().size(),
-        tests.aborted().size(),
-        tests.seconds());
-    List<Sanitizer.Outcome> sanitizer = new ArrayList<>();
-    for (String tool : SANITIZER_TOOLS) {
-      sanitizer.add(Sanitizer.run(tool, thisJvm("--tests-only"), SANITIZER_SECONDS));
-    }
-    sanitizer.forEach(outcome ->
-        System.out.printf("compute-sanitizer %s: %s%n", outcome.tool(), outcome.outcome()));
     GpuCheckReport report =
         new GpuCheckReport(
-            now,
+            Instant.now().truncatedTo(ChronoUnit.SECONDS),
             System.getProperty("llama.commit", "unknown"),
             probe.devices().getFirst(),
-            probe.facts(),
-            ceilings,
-            tests,
-            sanitizer);
+            probe.facts());
     Path file = folder.resolve(report.fileName());
-    Files.writeString(file, report.toJson(), StandardCharsets.UTF_8);
-    System.out.println("wrote " + file);
-    return report.isClean() ? 0 : 1;
-  }
-
-  private static String line(Ceilings.Rate rate) {
-    if (!rate.problem().isEmpty()) {
-      return "%s: none, %s".formatted(rate.name(), rate.problem());
+    System.out.println("writing " + file);
+    for (Part part : Part.values()) {
+      System.out.printf("=== %s, at most %d s%n", part, part.seconds());
+      long start = System.nanoTime();
+      String outcome =
+          part == Part.SANITIZER ? sanitize(report, file, all) : runChild(part, report, file);
+      double seconds = (System.nanoTime() - start) / 1e9;
+      report.add(part, new PartEnd(seconds, outcome));
+      Files.writeString(file, report.toJson());
+      System.out.printf(Locale.ROOT, "=== %s: %s, %.1f s%n", part, outcome, seconds);
     }
-    return String.format(
-        Locale.ROOT,
-        "%s: %.2f T%s (%.2f..%.2f)",
-        rate.name(),
-        rate.median() / 1e12,
-        rate.unit(),
-        rate.worst() / 1e12,
-        rate.best() / 1e12);
+    System.out.println(report.testsLine());
+    System.out.println("wrote " + file);
+    return report.isClean() ? 0 : FAILED;
   }
 
-  /// The command of this JVM with another argument.
-  private static List<String> thisJvm(String argument) {
+  private String runChild(Part part, GpuCheckReport report, Path file)
+      throws IOException, InterruptedException {
+    Path rows = Files.createTempFile("gpu-check", ".rows");
+    try {
+      ChildProcess.End end = ChildProcess.run(command(part, file, rows, true), part.seconds());
+      report.add(Rows.read(rows));
+      return switch (end.exitCode()) {
+        case 0 -> PartEnd.DONE;
+        case FAILED -> "failed";
+        case SHARE_SPENT -> PartEnd.SHARE_SPENT;
+        default -> end.problem();
+      };
+    } finally {
+      Files.delete(rows);
+    }
+  }
+
+  /// Every tool gets an equal part of the time that is left. Reference data stays away: under these
+  /// tools everything takes many times as long.
+  private String sanitize(GpuCheckReport report, Path file, TimeShare all)
+      throws IOException, InterruptedException {
+    Path rows = Files.createTempFile("gpu-check", ".rows");
+    try {
+      int toolsLeft = Sanitizer.TOOLS.size();
+      for (String tool : Sanitizer.TOOLS) {
+        double seconds = all.secondsLeft() / toolsLeft--;
+        Sanitizer.Outcome outcome =
+            Sanitizer.run(tool, command(Part.TESTS, file, rows, false), seconds);
+        report.add(outcome);
+        System.out.printf("compute-sanitizer %s: %s%n", outcome.tool(), outcome.outcome());
+      }
+    } finally {
+      Files.delete(rows);
+    }
+    return PartEnd.DONE;
+  }
+
+  /// This JVM's command with other arguments.
+  private List<String> command(Part part, Path report, Path rows, boolean withTestData) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(argument -> withTestData || !argument.startsWith("-Dllama.testdata="))
+        .forEach(command::add);
     command.add("-cp");
     command.add(System.getProperty("java.class.path"));
     command.add(GpuCheck.class.getName());
-    command.add(argument);
+    command.addAll(options);
+    command.addAll(List.of(PART, part.name(), report.toString(), rows.toString()));
     return command;
+  }
+
+  private int run(Part part, Findings findings, Rows rows)
+      throws IOException, InterruptedException {
+    TimeShare share = part.share();
+    boolean passed =
+        switch (part) {
+          case CEILINGS -> ceilings(rows, share);
+          case TESTS -> GpuTests.run(scale.tests(), rows);
+          case PARITY -> parity(rows, share);
+          case MODELS -> models(findings, rows, share);
+          case KERNELS -> kernels(findings, rows, share);
+          case SANITIZER -> throw new IllegalArgumentException("runs other programs");
+        };
+    if (!passed) {
+      return FAILED;
+    }
+    return share.hasLeftOut() ? SHARE_SPENT : 0;
+  }
+
+  private boolean ceilings(Rows rows, TimeShare share) {
+    try (CudaContext context = CudaContext.open(device())) {
+      GpuState.note(rows, "ceilings, before");
+      new Ceilings(context, scale.ceilings())
+          .measure(
+              share,
+              rate -> {
+                rows.add(Rows.Section.CEILINGS, rate.row());
+                System.out.println(rate.line());
+              });
+      GpuState.note(rows, "ceilings, after");
+      return true;
+    }
+  }
+
+  private boolean parity(Rows rows, TimeShare share) throws IOException, InterruptedException {
+    List<Golden> models = Parity.models().stream().limit(scale.parityModels()).toList();
+    if (models.isEmpty()) {
+      String problem = "no mini models came along: pack with the reference data at hand";
+      rows.add(Rows.Section.PARITY, Rows.of("problem", problem));
+      System.out.println("parity: " + problem);
+      return true;
+    }
+    try (Backend backend = new CudaBackendProvider().open(BackendOptions.DEFAULT)) {
+      return new Parity(backend, scale.torchDevice(), share, rows).compare(models);
+    }
+  }
+
+  private boolean models(Findings findings, Rows rows, TimeShare share) {
+    GpuState.note(rows, "models, before");
+    try (Backend backend = new CudaBackendProvider().open(BackendOptions.DEFAULT)) {
+      new ModelBenchmark(backend, scale.models(), roofline(findings), share, benchmarks(rows))
+          .measure();
+      GpuState.note(rows, "models, after");
+      return true;
+    }
+  }
+
+  private static Optional<Roofline> roofline(Findings findings) {
+    OptionalDouble copy = findings.copyRate();
+    OptionalDouble product = findings.productRate();
+    return copy.isPresent() && product.isPresent()
+        ? Optional.of(new Roofline(copy.getAsDouble(), product.getAsDouble()))
+        : Optional.empty();
+  }
+
+  private boolean kernels(Findings findings, Rows rows, TimeShare share)
+      throws IOException, InterruptedException {
+    GpuState.note(rows, "kernels, before");
+    List<Measurement> torch = new ArrayList<>();
+    TorchAttention.measure(
+        scale.kernels(),
+        scale.torchDevice(),
+        share.secondsLeft() / 2,
+        benchmarks(rows).andThen(torch::add));
+    try (CudaContext context = CudaContext.open(device())) {
+      new KernelBenchmark(context, scale.kernels(), findings, torch, share, benchmarks(rows))
+          .measure();
+      GpuState.note(rows, "kernels, after");
+      return true;
+    }
+  }
+
+  private static Consumer<Measurement> benchmarks(Rows rows) {
+    return measurement -> {
+      rows.add(Rows.Section.BENCHMARKS, measurement.row());
+      System.out.println(measurement.line());
+    };
+  }
+
+  private static CudaDevice device() {
+    return CudaProbe.run().devices().getFirst();
   }
 }

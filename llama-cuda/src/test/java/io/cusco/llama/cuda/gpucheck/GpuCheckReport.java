@@ -1,36 +1,68 @@
 package io.cusco.llama.cuda.gpucheck;
 
 import io.cusco.llama.cuda.driver.CudaDevice;
-import java.io.StringWriter;
+import io.cusco.llama.cuda.gpucheck.Rows.Row;
+import io.cusco.llama.cuda.gpucheck.Rows.Section;
+import io.cusco.llama.testkit.Json;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import tools.jackson.core.JsonGenerator;
-import tools.jackson.core.ObjectWriteContext;
-import tools.jackson.core.json.JsonFactory;
+import java.util.Map;
+import java.util.stream.Collectors;
 
-/// What one run found, as `docs/gpu-results` keeps it.
-///
-/// @param commit of the sources that ran
-/// @param facts driver, cuBLAS and devices in words
-record GpuCheckReport(
-    Instant time,
-    String commit,
-    CudaDevice device,
-    List<String> facts,
-    List<Ceilings.Rate> ceilings,
-    GpuTests.Outcome tests,
-    List<Sanitizer.Outcome> sanitizer) {
-
+/// What one run has found so far, as `docs/gpu-results` keeps it and describes it.
+final class GpuCheckReport {
   private static final DateTimeFormatter STAMP =
       DateTimeFormatter.ofPattern("yyyy-MM-dd-HHmm", Locale.ROOT).withZone(ZoneOffset.UTC);
 
-  GpuCheckReport {
-    facts = List.copyOf(facts);
-    ceilings = List.copyOf(ceilings);
-    sanitizer = List.copyOf(sanitizer);
+  private final Instant time;
+  private final String commit;
+  private final CudaDevice device;
+  private final List<String> facts;
+  private final Map<Part, PartEnd> parts = new EnumMap<>(Part.class);
+  private final Map<Section, List<Map<String, Object>>> sections = new EnumMap<>(Section.class);
+  private final Map<String, String> sanitizer = new LinkedHashMap<>();
+
+  /// @param commit of the sources that run
+  /// @param facts driver, cuBLAS and devices in words
+  GpuCheckReport(Instant time, String commit, CudaDevice device, List<String> facts) {
+    this.time = time;
+    this.commit = commit;
+    this.device = device;
+    this.facts = List.copyOf(facts);
+    for (Section section : Section.values()) {
+      sections.put(section, new ArrayList<>());
+    }
+  }
+
+  /// How a part ended.
+  ///
+  /// @param outcome "done", "its share was spent", "failed", or what else happened to it
+  record PartEnd(double seconds, String outcome) {
+    static final String DONE = "done";
+    static final String SHARE_SPENT = "its share was spent";
+
+    boolean isOrderly() {
+      return outcome.equals(DONE) || outcome.equals(SHARE_SPENT);
+    }
+  }
+
+  void add(Collection<Row> rows) {
+    rows.forEach(row -> sections.get(row.section()).add(row.values()));
+  }
+
+  void add(Part part, PartEnd end) {
+    parts.put(part, end);
+  }
+
+  void add(Sanitizer.Outcome outcome) {
+    sanitizer.put(outcome.tool(), outcome.outcome());
   }
 
   /// "2026-11-21-1130-nvidia-h200.json".
@@ -45,81 +77,85 @@ record GpuCheckReport(
     return "%s-%s.json".formatted(STAMP.format(time), slug);
   }
 
-  /// Whether tests ran, none failed, and no sanitizer found an error.
+  /// Whether tests ran, none failed, no sanitizer found an error, every part came to its own end,
+  /// and no logits were out of tolerance.
   boolean isClean() {
-    return tests.succeeded() > 0
-        && tests.failures().isEmpty()
-        && sanitizer.stream().noneMatch(outcome -> outcome.outcome().equals("errors"));
+    return !tests("SUCCESSFUL").isEmpty()
+        && tests("FAILED").isEmpty()
+        && parts.values().stream().allMatch(PartEnd::isOrderly)
+        && !sanitizer.containsValue(Sanitizer.ERRORS)
+        && sections.get(Section.PARITY).stream()
+            .noneMatch(row -> Boolean.FALSE.equals(row.get("within")));
+  }
+
+  private List<String> tests(String status) {
+    return sections.get(Section.TESTS).stream()
+        .filter(row -> status.equals(row.get("status")))
+        .map(row -> (String) row.get("test"))
+        .toList();
+  }
+
+  /// One line for the log.
+  String testsLine() {
+    return "%s tests, %d passed, %d failed, %d not run"
+        .formatted(
+            testsFound(),
+            tests("SUCCESSFUL").size(),
+            tests("FAILED").size(),
+            tests("ABORTED").size());
+  }
+
+  private Object testsFound() {
+    return sections.get(Section.TESTS).stream()
+        .filter(row -> row.containsKey("found"))
+        .map(row -> row.get("found"))
+        .findFirst()
+        .orElse(0);
   }
 
   String toJson() {
-    StringWriter text = new StringWriter();
-    try (JsonGenerator json =
-        JsonFactory.builder().build().createGenerator(ObjectWriteContext.empty(), text)) {
-      json.writeStartObject();
-      json.writeStringProperty("time", time.toString());
-      json.writeStringProperty("commit", commit);
-      writeDevice(json);
-      writeLines(json, "facts", facts);
-      writeCeilings(json);
-      writeTests(json);
-      json.writeName("compute_sanitizer");
-      json.writeStartObject();
-      for (Sanitizer.Outcome outcome : sanitizer) {
-        json.writeStringProperty(outcome.tool(), outcome.outcome());
-      }
-      json.writeEndObject();
-      json.writeEndObject();
-    }
-    return text + "\n";
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("time", time.toString());
+    json.put("commit", commit);
+    json.put(
+        "device",
+        Rows.of(
+            "name", device.name(),
+            "compute_capability", device.computeMajor() + "." + device.computeMinor(),
+            "memory_bytes", device.totalBytes(),
+            "multiprocessors", device.multiprocessors(),
+            "l2_bytes", device.l2CacheBytes()));
+    json.put("facts", facts);
+    List<Object> ends = new ArrayList<>();
+    parts.forEach((part, end) ->
+        ends.add(
+            Rows.of(
+                "name", part.name().toLowerCase(Locale.ROOT),
+                "share_s", part.seconds(),
+                "seconds", end.seconds(),
+                "outcome", end.outcome())));
+    json.put("parts", ends);
+    json.put("ceilings", sections.get(Section.CEILINGS));
+    json.put(
+        "tests",
+        Rows.of(
+            "found", testsFound(),
+            "succeeded", tests("SUCCESSFUL").size(),
+            "failures", tests("FAILED"),
+            "not_run", tests("ABORTED")));
+    json.put("parity", sections.get(Section.PARITY));
+    json.put("benchmarks", sections.get(Section.BENCHMARKS));
+    json.put("compute_sanitizer", sanitizer);
+    json.put("gpu_state", sections.get(Section.GPU_STATE));
+    return json.entrySet().stream()
+        .map(entry -> "%s: %s".formatted(Json.write(entry.getKey()), lines(entry.getValue())))
+        .collect(Collectors.joining(",\n", "{\n", "\n}\n"));
   }
 
-  private void writeDevice(JsonGenerator json) {
-    json.writeName("device");
-    json.writeStartObject();
-    json.writeStringProperty("name", device.name());
-    json.writeStringProperty(
-        "compute_capability", device.computeMajor() + "." + device.computeMinor());
-    json.writeNumberProperty("memory_bytes", device.totalBytes());
-    json.writeNumberProperty("multiprocessors", device.multiprocessors());
-    json.writeNumberProperty("l2_bytes", device.l2CacheBytes());
-    json.writeEndObject();
-  }
-
-  private void writeCeilings(JsonGenerator json) {
-    json.writeName("ceilings");
-    json.writeStartArray();
-    for (Ceilings.Rate rate : ceilings) {
-      json.writeStartObject();
-      json.writeStringProperty("name", rate.name());
-      json.writeStringProperty("unit", rate.unit());
-      if (rate.problem().isEmpty()) {
-        json.writeNumberProperty("median", rate.median());
-        json.writeNumberProperty("best", rate.best());
-        json.writeNumberProperty("worst", rate.worst());
-      } else {
-        json.writeStringProperty("problem", rate.problem());
-      }
-      json.writeEndObject();
-    }
-    json.writeEndArray();
-  }
-
-  private void writeTests(JsonGenerator json) {
-    json.writeName("tests");
-    json.writeStartObject();
-    json.writeNumberProperty("found", tests.found());
-    json.writeNumberProperty("succeeded", tests.succeeded());
-    json.writeNumberProperty("seconds", tests.seconds());
-    writeLines(json, "failures", tests.failures());
-    writeLines(json, "not_run", tests.aborted());
-    json.writeEndObject();
-  }
-
-  private static void writeLines(JsonGenerator json, String name, List<String> lines) {
-    json.writeName(name);
-    json.writeStartArray();
-    lines.forEach(json::writeString);
-    json.writeEndArray();
+  /// An element of a list per line, for people and for `diff`.
+  private static String lines(Object value) {
+    return value instanceof List<?> list && !list.isEmpty()
+        ? list.stream().map(Json::write).collect(Collectors.joining(",\n  ", "[\n  ", "\n]"))
+        : Json.write(value);
   }
 }

@@ -2,10 +2,8 @@ package io.cusco.llama.cuda.gpucheck;
 
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
-import java.time.Instant;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Map;
+import org.junit.platform.engine.DiscoverySelector;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.discovery.DiscoverySelectors;
 import org.junit.platform.launcher.Launcher;
@@ -13,67 +11,70 @@ import org.junit.platform.launcher.LauncherDiscoveryRequest;
 import org.junit.platform.launcher.TagFilter;
 import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
+import org.junit.platform.launcher.TestPlan;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 
-/// Runs the tests with the tag `gpu` in this JVM, on the GPU that it has.
+/// Runs tests in this JVM, on the GPU that it has.
 final class GpuTests {
   private GpuTests() {}
 
-  /// @param failures a line for each test that failed
-  /// @param aborted a line for each test that did not run, with its reason
-  record Outcome(
-      long found, long succeeded, List<String> failures, List<String> aborted, double seconds) {}
+  /// @param tag that the tests have
+  record Selection(DiscoverySelector selector, String tag) {
+    /// All that a GPU is needed for.
+    static final Selection GPU =
+        new Selection(DiscoverySelectors.selectPackage("io.cusco.llama.cuda"), "gpu");
 
-  /// @param out gets a line per test, flushed, and the stack traces of failures
-  static Outcome run(PrintWriter out) {
+    /// One that runs on the stand-in.
+    static final Selection REHEARSAL =
+        new Selection(DiscoverySelectors.selectClass(CeilingsTest.class), "emulated");
+  }
+
+  /// Adds a row with the number of tests, and one for each of them when it has ended: `status`,
+  /// `test`, and why it did not pass.
+  ///
+  /// @return whether none failed
+  static boolean run(Selection selection, Rows rows) {
     LauncherDiscoveryRequest request =
         LauncherDiscoveryRequestBuilder.request()
-            .selectors(DiscoverySelectors.selectPackage("io.cusco.llama.cuda"))
-            .filters(TagFilter.includeTags("gpu"))
+            .selectors(selection.selector)
+            .filters(TagFilter.includeTags(selection.tag))
             .build();
     SummaryGeneratingListener summary = new SummaryGeneratingListener();
-    Lines lines = new Lines(out);
     Launcher launcher = LauncherFactory.create();
-    Instant start = Instant.now();
-    launcher.execute(request, summary, lines);
+    launcher.execute(request, summary, new Lines(rows));
+    PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
     summary.getSummary().printFailuresTo(out);
     out.flush();
-    return new Outcome(
-        summary.getSummary().getTestsFoundCount(),
-        summary.getSummary().getTestsSucceededCount(),
-        lines.failures,
-        lines.aborted,
-        Duration.between(start, Instant.now()).toMillis() / 1e3);
+    return summary.getSummary().getTotalFailureCount() == 0;
   }
 
   private static final class Lines implements TestExecutionListener {
-    private final PrintWriter out;
-    private final List<String> failures = new ArrayList<>();
-    private final List<String> aborted = new ArrayList<>();
+    private final Rows rows;
 
-    Lines(PrintWriter out) {
-      this.out = out;
+    Lines(Rows rows) {
+      this.rows = rows;
     }
 
     @Override
+    public void testPlanExecutionStarted(TestPlan plan) {
+      add(Rows.of("found", plan.countTestIdentifiers(TestIdentifier::isTest)));
+    }
+
+    /// Tests are told of, and what holds tests where it did not even get to them.
+    @Override
     public void executionFinished(TestIdentifier test, TestExecutionResult result) {
       String problem = result.getThrowable().map(Throwable::toString).orElse("");
-      String line = test.getUniqueId() + (problem.isEmpty() ? "" : ": " + problem);
-      switch (result.getStatus()) {
-        case FAILED -> failures.add(line);
-        case ABORTED -> aborted.add(line);
-        case SUCCESSFUL -> {}
-      }
       if (test.isTest() || !problem.isEmpty()) {
-        out.println(result.getStatus() + " " + line);
-        out.flush();
+        String line = test.getUniqueId() + (problem.isEmpty() ? "" : ": " + problem);
+        add(Rows.of("status", result.getStatus().name(), "test", line));
+        System.out.println(result.getStatus() + " " + line);
       }
     }
-  }
 
-  static PrintWriter stdout() {
-    return new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+    private void add(Map<String, Object> row) {
+      rows.add(Rows.Section.TESTS, row);
+    }
   }
 }

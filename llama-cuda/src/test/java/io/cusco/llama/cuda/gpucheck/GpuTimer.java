@@ -2,7 +2,9 @@ package io.cusco.llama.cuda.gpucheck;
 
 import io.cusco.llama.cuda.driver.CudaEvent;
 import io.cusco.llama.cuda.driver.CudaStream;
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.IntConsumer;
 
 /// Times queued work on the device's own clock. Used on the context's thread.
 final class GpuTimer {
@@ -18,42 +20,33 @@ final class GpuTimer {
     this.repeats = repeats;
   }
 
-  /// The median and the spread of several runs.
+  /// Queues all runs at once, marks between them: the device goes from one to the next without
+  /// waiting for the host.
   ///
-  /// @param seconds all runs, ascending
-  record Timing(double[] seconds) {
-    double median() {
-      return seconds[seconds.length / 2];
-    }
-
-    double fastest() {
-      return seconds[0];
-    }
-
-    double slowest() {
-      return seconds[seconds.length - 1];
-    }
-  }
-
   /// @param work only queues on the timer's stream; called `warmUps + repeats` times with its
   ///   number, so that it can take other operands each time
-  Timing time(java.util.function.IntConsumer work) {
-    for (int i = 0; i < warmUps; i++) {
-      work.accept(i);
-    }
-    stream.synchronize();
-    double[] seconds = new double[repeats];
-    try (CudaEvent start = CudaEvent.timed(stream.context());
-        CudaEvent end = CudaEvent.timed(stream.context())) {
-      for (int i = 0; i < repeats; i++) {
-        stream.record(start);
-        work.accept(warmUps + i);
-        stream.record(end);
-        end.synchronize();
-        seconds[i] = end.millisecondsSince(start) / 1e3;
+  Timing time(IntConsumer work) {
+    List<CudaEvent> marks = new ArrayList<>();
+    try {
+      for (int i = 0; i <= repeats; i++) {
+        marks.add(CudaEvent.timed(stream.context()));
       }
+      for (int i = 0; i < warmUps; i++) {
+        work.accept(i);
+      }
+      stream.record(marks.getFirst());
+      for (int i = 0; i < repeats; i++) {
+        work.accept(warmUps + i);
+        stream.record(marks.get(i + 1));
+      }
+      marks.getLast().synchronize();
+      double[] seconds = new double[repeats];
+      for (int i = 0; i < repeats; i++) {
+        seconds[i] = marks.get(i + 1).millisecondsSince(marks.get(i)) / 1e3;
+      }
+      return new Timing(seconds);
+    } finally {
+      marks.forEach(CudaEvent::close);
     }
-    Arrays.sort(seconds);
-    return new Timing(seconds);
   }
 }

@@ -1,5 +1,6 @@
 package io.cusco.llama.cuda.gpucheck;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -7,12 +8,16 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /// Runs the `gpu` tests once more, in a JVM under NVIDIA's compute-sanitizer, where it is installed
 /// and the machine lets it watch the GPU.
 final class Sanitizer {
+  /// memcheck, racecheck, initcheck and synccheck are there.
+  static final List<String> TOOLS = List.of("memcheck", "racecheck");
+
+  static final String ERRORS = "errors";
+
   private static final int ERROR_EXIT_CODE = 99;
   private static final int MAX_LINES = 400;
 
@@ -21,8 +26,8 @@ final class Sanitizer {
   /// @param outcome "clean", "errors", "not installed", or why it did not run to its end
   record Outcome(String tool, String outcome) {}
 
-  /// @param tool memcheck, racecheck, initcheck or synccheck
-  static Outcome run(String tool, List<String> javaCommand, long seconds)
+  /// @param tool one of [#TOOLS]
+  static Outcome run(String tool, List<String> javaCommand, double seconds)
       throws IOException, InterruptedException {
     Optional<Path> program = find();
     if (program.isEmpty()) {
@@ -39,31 +44,19 @@ final class Sanitizer {
     command.addAll(javaCommand);
     Path log = Files.createTempFile("compute-sanitizer", ".log");
     try {
-      Process process =
-          new ProcessBuilder(command)
-              .redirectErrorStream(true)
-              .redirectOutput(log.toFile())
-              .start();
-      boolean ended = process.waitFor(seconds, TimeUnit.SECONDS);
-      if (!ended) {
-        process.descendants().forEach(ProcessHandle::destroyForcibly);
-        process.destroyForcibly().waitFor();
-      }
+      ChildProcess.End end = ChildProcess.run(command, seconds, log);
       print(tool, log);
-      return new Outcome(tool, outcome(ended, process.exitValue(), seconds));
+      return new Outcome(tool, outcome(end));
     } finally {
       Files.delete(log);
     }
   }
 
-  private static String outcome(boolean ended, int exit, long seconds) {
-    if (!ended) {
-      return "stopped after %d s".formatted(seconds);
-    }
-    return switch (exit) {
+  private static String outcome(ChildProcess.End end) {
+    return switch (end.exitCode()) {
       case 0 -> "clean";
-      case ERROR_EXIT_CODE -> "errors";
-      default -> "ended with exit code " + exit;
+      case ERROR_EXIT_CODE -> ERRORS;
+      default -> end.problem();
     };
   }
 
@@ -77,7 +70,7 @@ final class Sanitizer {
   private static Optional<Path> find() {
     String path = System.getenv().getOrDefault("PATH", "");
     return Stream.concat(
-            Stream.of(path.split(java.io.File.pathSeparator)), Stream.of("/usr/local/cuda/bin"))
+            Stream.of(path.split(File.pathSeparator)), Stream.of("/usr/local/cuda/bin"))
         .filter(folder -> !folder.isEmpty())
         .map(folder -> Path.of(folder, "compute-sanitizer"))
         .filter(Files::isExecutable)

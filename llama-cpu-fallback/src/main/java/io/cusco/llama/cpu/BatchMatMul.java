@@ -1,0 +1,363 @@
+package io.cusco.llama.cpu;
+
+import static io.cusco.llama.cpu.kernels.Kernels.TILE_ROWS;
+import static io.cusco.llama.cpu.kernels.Kernels.WIDE_COLUMNS;
+import static io.cusco.llama.cpu.kernels.Kernels.WIDE_STRIDE;
+
+import io.cusco.llama.cpu.MatMul.Projection;
+import io.cusco.llama.cpu.kernels.Kernels;
+import io.cusco.llama.cpu.kernels.Matrix;
+import io.cusco.llama.memory.NativeMemory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/// Products of several tokens with weight matrices. Weights of every type are widened to float32 a
+/// block at a time, and each widened weight is multiplied with all tokens while a cache holds it.
+///
+/// From [#minPanelTokens] tokens on, tokens are the lanes. The input is transposed once:
+///
+/// ```
+///   x: [tokens][columns]  ->  panels: [block of columns][panel][column][one or two vectors]
+///
+///   for each block of up to MAX_ROWS rows (one task)
+///     for each block of WIDE_COLUMNS columns
+///       widen rows x columns                     second-level cache, 800 KB
+///       for each panel, for each tile of rows    Kernels.multiplyPanel, adds to
+///                                                products: [panel][tile][row][token]
+///     products -> out: [tokens][rows]
+/// ```
+///
+/// Fewer tokens would leave lanes idle, so there the columns are the lanes: twelve rows at a time
+/// are widened into the nearest caches and multiplied with one or two tokens of the input as it
+/// lies; what is left is one sum over the lanes per row and token.
+///
+/// Owned by the thread that runs the forward pass.
+final class BatchMatMul {
+  /// Widened, 800 KB in the second-level cache: the more rows share a panel read from the
+  /// last-level cache the better.
+  private static final int MAX_ROWS = 16 * TILE_ROWS;
+
+  private static final int MIN_ROWS = 2 * TILE_ROWS;
+
+  /// Tasks for each thread, where there are rows enough: evens out threads of unequal speed.
+  private static final int TASKS_PER_THREAD = 4;
+
+  /// Columns that one task transposes: 64 lines of a panel stay in the first-level cache.
+  private static final int TRANSPOSE_BLOCK = 64;
+
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
+
+  private final WorkerPool pool;
+  private final Kernels kernels;
+  private final int lanes;
+  private final int panelTokens;
+  private final MemorySegment panels;
+  private final Scratch[] scratch;
+  private final WorkerPool.Phase transposePhase = this::transpose;
+  private final WorkerPool.Phase panelPhase = this::multiplyPanels;
+  private final WorkerPool.Phase fewPhase = this::multiplyFew;
+
+  private MemorySegment x;
+  private long xStride;
+  private int numTokens;
+  private Projection[] projections;
+  private int rowsPerTask;
+
+  /// @param maxTokens tokens in one product
+  /// @param maxColumns width of the widest input
+  BatchMatMul(WorkerPool pool, Kernels kernels, int maxTokens, int maxColumns, Arena arena) {
+    this.pool = pool;
+    this.kernels = kernels;
+    lanes = kernels.lanes();
+    panelTokens = kernels.panelVectors() * lanes;
+    int padded = Math.ceilDiv(maxTokens, panelTokens) * panelTokens;
+    panels = NativeMemory.allocateZeroed((long) padded * maxColumns * Float.BYTES, arena);
+    scratch = new Scratch[pool.numThreads()];
+    for (int i = 0; i < scratch.length; i++) {
+      scratch[i] = new Scratch(padded, panelTokens, lanes * minPanelTokens());
+    }
+  }
+
+  /// One worker's memory.
+  private static final class Scratch {
+    final float[] wide = new float[MAX_ROWS * WIDE_STRIDE];
+    final float[] products;
+
+    /// MemorySegment's single elements are slow until compiled, arrays and whole copies are not.
+    final float[] row = new float[MAX_ROWS];
+
+    final float[] added = new float[MAX_ROWS];
+    final float[] panelBlock;
+
+    Scratch(int paddedTokens, int panelTokens, int fewSums) {
+      products = new float[Math.max(MAX_ROWS * paddedTokens, TILE_ROWS * fewSums)];
+      panelBlock = new float[TRANSPOSE_BLOCK * panelTokens];
+    }
+  }
+
+  /// From here on tokens are the lanes.
+  private int minPanelTokens() {
+    return lanes * 3 / 4;
+  }
+
+  /// Multiplies `numTokens` rows of `x`, `xStride` bytes apart, with every projection's weight.
+  void run(MemorySegment x, long xStride, int numTokens, Projection[] projections) {
+    this.x = x;
+    this.xStride = xStride;
+    this.numTokens = numTokens;
+    this.projections = projections;
+    rowsPerTask = rowsPerTask();
+    int columns = projections[0].weight().columns();
+    if (numTokens < minPanelTokens()) {
+      pool.run(fewPhase, tasksBefore(projections.length));
+    } else {
+      pool.run(transposePhase, numPanels() * Math.ceilDiv(columns, TRANSPOSE_BLOCK));
+      pool.run(panelPhase, tasksBefore(projections.length));
+    }
+  }
+
+  private int rowsPerTask() {
+    int rows = 0;
+    for (Projection projection : projections) {
+      rows += projection.weight().rows();
+    }
+    int threads = pool.numThreads();
+    int tasks = Math.max(Math.ceilDiv(rows, MAX_ROWS), TASKS_PER_THREAD * threads);
+    // As many for each thread: with large tasks one left over at the end costs more than their size
+    // gains.
+    int balanced = Math.ceilDiv(tasks, threads) * threads;
+    int tiles = Math.ceilDiv(rows, balanced * TILE_ROWS);
+    return Math.clamp((long) tiles * TILE_ROWS, MIN_ROWS, MAX_ROWS);
+  }
+
+  /// Tasks of the projections before `index`.
+  private int tasksBefore(int index) {
+    int tasks = 0;
+    for (int i = 0; i < index; i++) {
+      tasks += Math.ceilDiv(projections[i].weight().rows(), rowsPerTask);
+    }
+    return tasks;
+  }
+
+  private int projectionOf(int task) {
+    int index = 0;
+    while (task >= tasksBefore(index + 1)) {
+      index++;
+    }
+    return index;
+  }
+
+  private int numPanels() {
+    return Math.ceilDiv(numTokens, panelTokens);
+  }
+
+  /// 1 for a last panel that one vector holds.
+  private int panelVectors(int panel) {
+    return numTokens - panel * panelTokens <= lanes ? 1 : kernels.panelVectors();
+  }
+
+  /// Where a column of a panel lies: all panels' columns of one block are neighbours, so that a
+  /// task that goes from panel to panel reads memory in order.
+  private long panelOffset(int panel, int column) {
+    int columns = projections[0].weight().columns();
+    int block = column / WIDE_COLUMNS * WIDE_COLUMNS;
+    long count = Math.min(WIDE_COLUMNS, columns - block);
+    long floats = ((long) block * numPanels() + panel * count) * panelTokens;
+    return (floats + (long) (column - block) * panelVectors(panel) * lanes) * Float.BYTES;
+  }
+
+  private void transpose(int task, int worker) {
+    int columns = projections[0].weight().columns();
+    int blocks = Math.ceilDiv(columns, TRANSPOSE_BLOCK);
+    int panel = task / blocks;
+    int columnStart = task % blocks * TRANSPOSE_BLOCK;
+    int columnEnd = Math.min(columns, columnStart + TRANSPOSE_BLOCK);
+    int width = panelVectors(panel) * lanes;
+    int count = columnEnd - columnStart;
+    float[] row = scratch[worker].row;
+    float[] block = scratch[worker].panelBlock;
+    for (int lane = 0; lane < width; lane++) {
+      int token = panel * panelTokens + lane;
+      if (token < numTokens) {
+        MemorySegment.copy(
+            x, FLOAT, token * xStride + (long) columnStart * Float.BYTES, row, 0, count);
+      } else {
+        Arrays.fill(row, 0, count, 0);
+      }
+      for (int column = 0; column < count; column++) {
+        block[column * width + lane] = row[column];
+      }
+    }
+    MemorySegment.copy(block, 0, panels, FLOAT, panelOffset(panel, columnStart), count * width);
+  }
+
+  /// Widens one block of columns. Rows that fill up the last tile keep what an earlier block left
+  /// there: their products are not read.
+  private void widen(Matrix w, int rowStart, int rows, int column, int count, float[] wide) {
+    for (int row = 0; row < rows; row++) {
+      long at = w.rowOffset(rowStart + row) + w.type().numBytes(column);
+      kernels.widen(w.type(), w.segment(), at, count, wide, row * WIDE_STRIDE);
+    }
+  }
+
+  private void multiplyPanels(int task, int worker) {
+    int index = projectionOf(task);
+    Projection projection = projections[index];
+    Matrix w = projection.weight();
+    int rowStart = (task - tasksBefore(index)) * rowsPerTask;
+    int rows = Math.min(rowsPerTask, w.rows() - rowStart);
+    int tiles = Math.ceilDiv(rows, TILE_ROWS);
+    int numPanels = numPanels();
+    if (numPanels == 1) {
+      multiplyOnePanel(projection, rowStart, rows, scratch[worker]);
+      return;
+    }
+    float[] products = scratch[worker].products;
+    for (int column = 0; column < w.columns(); column += WIDE_COLUMNS) {
+      int count = Math.min(WIDE_COLUMNS, w.columns() - column);
+      widen(w, rowStart, rows, column, count, scratch[worker].wide);
+      // Each panel's products are cleared before their first use and moved after their last one,
+      // while they are in a cache.
+      int panelSize = tiles * TILE_ROWS * panelTokens;
+      for (int panel = 0; panel < numPanels; panel++) {
+        if (column == 0) {
+          Arrays.fill(products, panel * panelSize, (panel + 1) * panelSize, 0);
+        }
+        multiplyPanel(panel, tiles, column, count, scratch[worker]);
+        if (column + count == w.columns()) {
+          storePanel(projection, panel, rowStart, rows, scratch[worker]);
+        }
+      }
+    }
+  }
+
+  /// As few tokens as one panel holds: a tile of rows at a time goes through all columns, so that
+  /// widened weights, which are used only once, are still in the nearest caches.
+  private void multiplyOnePanel(Projection projection, int rowStart, int rows, Scratch scratch) {
+    Matrix w = projection.weight();
+    int tileSize = TILE_ROWS * panelTokens;
+    int tiles = Math.ceilDiv(rows, TILE_ROWS);
+    Arrays.fill(scratch.products, 0, tiles * tileSize, 0);
+    for (int tile = 0; tile < tiles; tile++) {
+      int row = tile * TILE_ROWS;
+      for (int column = 0; column < w.columns(); column += WIDE_COLUMNS) {
+        int count = Math.min(WIDE_COLUMNS, w.columns() - column);
+        widen(w, rowStart + row, Math.min(TILE_ROWS, rows - row), column, count, scratch.wide);
+        kernels.multiplyPanel(
+            scratch.wide,
+            0,
+            panels,
+            panelOffset(0, column),
+            panelVectors(0),
+            count,
+            scratch.products,
+            tile * tileSize);
+      }
+    }
+    storePanel(projection, 0, rowStart, rows, scratch);
+  }
+
+  private void multiplyPanel(int panel, int tiles, int column, int count, Scratch scratch) {
+    int vectors = panelVectors(panel);
+    long panelAt = panelOffset(panel, column);
+    for (int tile = 0; tile < tiles; tile++) {
+      kernels.multiplyPanel(
+          scratch.wide,
+          tile * TILE_ROWS * WIDE_STRIDE,
+          panels,
+          panelAt,
+          vectors,
+          count,
+          scratch.products,
+          (panel * tiles + tile) * TILE_ROWS * panelTokens);
+    }
+  }
+
+  /// Moves a panel's products to the rows of its tokens.
+  private void storePanel(
+      Projection projection, int panel, int rowStart, int rows, Scratch scratch) {
+    int width = panelVectors(panel) * lanes;
+    int tileStep = TILE_ROWS * panelTokens;
+    int tiles = Math.ceilDiv(rows, TILE_ROWS);
+    int tokens = Math.min(panelTokens, numTokens - panel * panelTokens);
+    for (int token = 0; token < tokens; token++) {
+      int from = panel * tiles * tileStep + token;
+      for (int row = 0; row < rows; row += TILE_ROWS) {
+        takeColumn(scratch.products, from, width, scratch.row, row);
+        from += tileStep;
+      }
+      storeRow(projection, panel * panelTokens + token, rowStart, rows, scratch);
+    }
+  }
+
+  private static void takeColumn(float[] products, int from, int width, float[] row, int at) {
+    for (int i = 0; i < TILE_ROWS; i++) {
+      row[at + i] = products[from + i * width];
+    }
+  }
+
+  /// Writes one token's products, `rows` of them in [Scratch#row], to its row of the result.
+  private static void storeRow(
+      Projection projection, int token, int rowStart, int rows, Scratch scratch) {
+    float[] values = scratch.row;
+    if (projection.bias() != null) {
+      for (int row = 0; row < rows; row++) {
+        values[row] += projection.bias()[rowStart + row];
+      }
+    }
+    long at = token * projection.outStride() + (long) rowStart * Float.BYTES;
+    if (projection.add()) {
+      MemorySegment.copy(projection.out(), FLOAT, at, scratch.added, 0, rows);
+      for (int row = 0; row < rows; row++) {
+        values[row] += scratch.added[row];
+      }
+    }
+    MemorySegment.copy(values, 0, projection.out(), FLOAT, at, rows);
+  }
+
+  private void multiplyFew(int task, int worker) {
+    int index = projectionOf(task);
+    Projection projection = projections[index];
+    int rowStart = (task - tasksBefore(index)) * rowsPerTask;
+    int rowEnd = Math.min(projection.weight().rows(), rowStart + rowsPerTask);
+    for (int row = rowStart; row < rowEnd; row += TILE_ROWS) {
+      multiplyFewRows(projection, row, Math.min(TILE_ROWS, rowEnd - row), scratch[worker]);
+    }
+  }
+
+  /// One tile of rows with all tokens, two at a time.
+  private void multiplyFewRows(Projection projection, int rowStart, int rows, Scratch scratch) {
+    Matrix w = projection.weight();
+    float[] sums = scratch.products; // [pair][row][token of the pair][lane]
+    int tokenSums = TILE_ROWS * lanes;
+    int pair = kernels.panelVectors();
+    Arrays.fill(sums, 0, numTokens * tokenSums, 0);
+    for (int column = 0; column < w.columns(); column += WIDE_COLUMNS) {
+      int count = Math.min(WIDE_COLUMNS, w.columns() - column);
+      widen(w, rowStart, rows, column, count, scratch.wide);
+      for (int token = 0; token < numTokens; token += pair) {
+        kernels.multiplyTokens(
+            scratch.wide,
+            0,
+            x,
+            token * xStride + (long) column * Float.BYTES,
+            xStride,
+            Math.min(pair, numTokens - token),
+            count,
+            sums,
+            token * tokenSums);
+      }
+    }
+    for (int token = 0; token < numTokens; token++) {
+      int first = token / pair * pair;
+      int tokens = Math.min(pair, numTokens - first);
+      int from = first * tokenSums + (token - first) * lanes;
+      for (int row = 0; row < rows; row++) {
+        scratch.row[row] = kernels.sumLanes(sums, from + row * tokens * lanes);
+      }
+      storeRow(projection, token, rowStart, rows, scratch);
+    }
+  }
+}

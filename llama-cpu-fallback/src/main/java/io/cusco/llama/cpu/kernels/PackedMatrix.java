@@ -1,0 +1,165 @@
+package io.cusco.llama.cpu.kernels;
+
+import io.cusco.llama.checkpoint.DType;
+import io.cusco.llama.memory.NativeMemory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// A copy of a weight matrix for multiplying one vector of activations. Sixteen rows lie side by
+/// side, so that they are the lanes of a vector and no sum crosses lanes. The copy is exact: the
+/// integers, scales and minima of the checkpoint's blocks in another order.
+///
+/// ```
+/// group of 16 rows:  [numbers][scales][superscales]
+///
+/// numbers, 4 bits:  [columns / 8][16 rows]  an int: columns 0 2 4 6 in the low half, 1 3 5 7 in the high
+/// numbers, 8 bits:  [columns / 4][16 rows]  an int: columns 0 2 in the low half, 1 3 in the high
+/// scales            Q4_0 [columns / 32][16 rows] f16
+///                   Q4_K [columns / 32][16 rows scales, 16 rows minima] uint8
+///                   Q6_K [columns / 16][16 rows] int8
+/// superscales       Q4_K [columns / 256][16 rows d, 16 rows dmin] f32
+///                   Q6_K [columns / 256][16 rows] f32
+/// ```
+///
+/// Two neighbouring columns are the halves of an int, because a pair of activations is broadcast as
+/// one. Q6_K is kept in bytes: taking its bits apart costs more than reading two bits more.
+///
+/// Other types are copied as they are, for the larger pages.
+///
+/// The copy is filled by the workers themselves, each time the first product with some rows is due:
+/// one task owns a range of rows, so there is nothing to wait for, and a result never depends on
+/// whether the copy was already there.
+public final class PackedMatrix {
+  /// Rows side by side: the lanes of the widest vector.
+  public static final int GROUP = 16;
+
+  /// What Q6_K's numbers 0 .. 63 stand off zero.
+  static final int Q6_OFFSET = 32;
+
+  private static final int SUPERBLOCK = 256;
+
+  /// What a short vector reads beyond the last row's scales.
+  private static final int PADDING = 64;
+
+  private final Matrix source;
+  private final Matrix copy;
+  private final MemorySegment segment;
+  private final boolean[] filled;
+  final long scalesAt;
+  final long superscalesAt;
+  final long groupBytes;
+
+  /// Reserves memory for a copy of `source`; the system provides it as it is filled.
+  public PackedMatrix(Matrix source, Arena arena) {
+    if (!isPackable(source)) {
+      throw new IllegalArgumentException(
+          "%s [%d, %d] cannot be repacked: rows have to be a multiple of %d"
+              .formatted(source.type(), source.rows(), source.columns(), GROUP));
+    }
+    this.source = source;
+    scalesAt = numberBytes(source);
+    superscalesAt = scalesAt + scaleBytes(source);
+    groupBytes = groupBytes(source);
+    filled = new boolean[source.rows() / GROUP];
+    segment = NativeMemory.allocateLargePages(filled.length * groupBytes + PADDING, arena);
+    copy =
+        isReordered()
+            ? null
+            : new Matrix(
+                source.type(), segment, source.rows(), source.columns(), groupBytes / GROUP);
+  }
+
+  /// Whether this class has a layout for the matrix.
+  public static boolean isPackable(Matrix matrix) {
+    return matrix.rows() % GROUP == 0;
+  }
+
+  /// Bytes that the copy takes.
+  public static long numBytes(Matrix matrix) {
+    return matrix.rows() / GROUP * groupBytes(matrix);
+  }
+
+  private static long groupBytes(Matrix matrix) {
+    return numberBytes(matrix) + scaleBytes(matrix) + superscaleBytes(matrix);
+  }
+
+  private static long numberBytes(Matrix matrix) {
+    long columns = matrix.columns();
+    return switch (matrix.type()) {
+      case Q4_0, Q4_K -> columns / 2 * GROUP;
+      case Q6_K -> columns * GROUP;
+      default -> matrix.type().numBytes(columns) * GROUP;
+    };
+  }
+
+  private static long scaleBytes(Matrix matrix) {
+    return isReordered(matrix.type()) ? matrix.columns() : 0;
+  }
+
+  private static long superscaleBytes(Matrix matrix) {
+    int blocks = matrix.columns() / SUPERBLOCK;
+    return switch (matrix.type()) {
+      case Q4_K -> blocks * 2L * GROUP * Float.BYTES;
+      case Q6_K -> blocks * (long) GROUP * Float.BYTES;
+      default -> 0;
+    };
+  }
+
+  private static boolean isReordered(DType type) {
+    return type == DType.Q4_0 || type == DType.Q4_K || type == DType.Q6_K;
+  }
+
+  /// Whether rows lie side by side; otherwise [#copy()] is multiplied as the original would be.
+  public boolean isReordered() {
+    return isReordered(source.type());
+  }
+
+  /// The plain copy, null if [#isReordered()].
+  public Matrix copy() {
+    return copy;
+  }
+
+  DType type() {
+    return source.type();
+  }
+
+  /// Bits of one number of a reordered matrix.
+  int numberBits() {
+    return source.type() == DType.Q6_K ? 8 : 4;
+  }
+
+  int columns() {
+    return source.columns();
+  }
+
+  MemorySegment segment() {
+    return segment;
+  }
+
+  long groupOffset(int group) {
+    return group * groupBytes;
+  }
+
+  /// Fills the copy of these groups if it is not; other threads may fill other groups.
+  public void fill(int groupStart, int groupEnd) {
+    GroupPacker packer = null;
+    for (int group = groupStart; group < groupEnd; group++) {
+      if (!filled[group]) {
+        if (isReordered()) {
+          packer = packer == null ? new GroupPacker(this, source) : packer;
+          packer.pack(group);
+        } else {
+          for (int row = group * GROUP; row < (group + 1) * GROUP; row++) {
+            MemorySegment.copy(
+                source.segment(),
+                source.rowOffset(row),
+                segment,
+                copy.rowOffset(row),
+                copy.rowBytes());
+          }
+        }
+        filled[group] = true;
+      }
+    }
+  }
+}

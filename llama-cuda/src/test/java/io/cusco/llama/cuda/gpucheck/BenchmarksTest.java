@@ -1,0 +1,104 @@
+package io.cusco.llama.cuda.gpucheck;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.cusco.llama.backend.Backend;
+import io.cusco.llama.backend.BackendOptions;
+import io.cusco.llama.cuda.CudaBackendProvider;
+import io.cusco.llama.cuda.ShippedKernels;
+import io.cusco.llama.cuda.driver.CudaContext;
+import io.cusco.llama.cuda.driver.CudaStream;
+import io.cusco.llama.cuda.driver.DeviceBuffer;
+import io.cusco.llama.cuda.driver.ElementType;
+import io.cusco.llama.cuda.standin.EmulatedGpu;
+import io.cusco.llama.model.KvCacheSpec;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// The benchmarks run through on the stand-in in tiny; what it takes for them says nothing.
+@EmulatedGpu
+class BenchmarksTest {
+  private static final Scale TINY = Scale.tiny();
+
+  private static List<Measurement> models(TimeShare share) {
+    List<Measurement> rows = new ArrayList<>();
+    try (Backend backend = new CudaBackendProvider().open(BackendOptions.DEFAULT)) {
+      Roofline roofline = new Roofline(4e12, 8e14);
+      new ModelBenchmark(backend, TINY.models(), Optional.of(roofline), share, rows::add).measure();
+    }
+    return rows;
+  }
+
+  @Test
+  void everyRowOfModelsIsMeasuredAgainstTheRoofline() {
+    List<Measurement> rows = models(new TimeShare(600));
+    assertThat(rows).extracting(Measurement::id).containsExactly("D2", "D1", "D3", "D3", "P1");
+    assertThat(rows).allMatch(row -> row.timing().isPresent(), "is measured");
+    assertThat(rows).allMatch(row -> row.percentOf().get("roofline") > 0, "has a percentage");
+    assertThat(rows).extracting(Measurement::name).contains(TINY.kernels().drawStep());
+  }
+
+  @Test
+  void whatThereIsNoTimeForIsSaid() {
+    TimeShare spent = new TimeShare(0);
+    assertThat(models(spent))
+        .hasSize(2)
+        .allMatch(row -> row.timing().isEmpty() && row.remark().contains("share of 0 s"));
+    assertThat(spent.hasLeftOut()).isTrue();
+  }
+
+  @Test
+  void everyRowOfKernelsIsMeasuredAgainstWhatIsKnown(CudaContext context, @TempDir Path folder) {
+    List<Measurement> rows = new ArrayList<>();
+    KernelBenchmark.Sizes sizes = TINY.kernels();
+    Measurement torch =
+        Measurement.of(
+            TorchAttention.ID,
+            TorchAttention.Kind.FLASH.rowName(sizes.prefillName(32)),
+            "gpu",
+            new Timing(new double[] {1}),
+            1e9,
+            "FLOP/s");
+    new KernelBenchmark(
+            context,
+            sizes,
+            Findings.read(folder.resolve("none")),
+            List.of(torch),
+            new TimeShare(600),
+            rows::add)
+        .measure();
+    assertThat(rows).extracting(Measurement::id).containsExactly("K1", "K2", "K2", "K3");
+    assertThat(rows).allMatch(row -> row.timing().isPresent(), "is measured");
+    assertThat(rows.get(1).percentOf()).containsOnlyKeys(TorchAttention.Kind.FLASH.text());
+    assertThat(rows.get(2).percentOf()).isEmpty();
+  }
+
+  /// Where all values are equal, so is every weighted mean of them; cache and outputs start as
+  /// memory that nothing has written.
+  @Test
+  void theTimedAttentionWritesEveryOutput(CudaContext context) {
+    KvCacheSpec cache = new KvCacheSpec(16, 9);
+    BenchmarkStep step = new BenchmarkStep(cache, 1, 3, 0, 3, 39, 1);
+    try (ShippedKernels kernels = new ShippedKernels(context);
+        CudaStream stream = CudaStream.create(context);
+        ShippedKernels.Attention attention = kernels.attention(4, 2, 64, cache, step);
+        Arena arena = Arena.ofConfined()) {
+      List<DeviceBuffer> operands = attention.operands();
+      RandomFill.gaussian(operands.get(0), ElementType.BF16, 1, stream);
+      RandomFill.gaussian(operands.get(1), ElementType.BF16, 1, stream);
+      short half = (short) (Float.floatToRawIntBits(0.5f) >>> 16);
+      operands.get(2).fillInts(half << 16 | half, 0, operands.get(2).numBytes() / 4, stream);
+      attention.queue(stream);
+      MemorySegment out = arena.allocate(attention.out().numBytes());
+      attention.out().copyTo(out, 0);
+      assertThat(out.toArray(ValueLayout.JAVA_SHORT)).containsOnly(half);
+    }
+  }
+}

@@ -1,0 +1,57 @@
+package io.cusco.llama.cuda.gpucheck;
+
+import io.cusco.llama.config.LlamaConfig;
+
+/// The time below which no implementation gets a step, from what the same GPU reached at copying
+/// and multiplying: matrices take the longer of reading them and multiplying with them, attention
+/// is added. What is small against these (norms, activations, sampling) counts as free.
+///
+/// All values are of two bytes.
+///
+/// @param copyRate bytes per second, read and written
+/// @param productRate FLOP per second
+record Roofline(double copyRate, double productRate) {
+  private static final int VALUE_BYTES = 2;
+
+  /// Seconds of a step that gives each of `batch` sequences one token; each then sees `context`
+  /// keys, which are read.
+  double decodeSeconds(LlamaConfig config, int batch, int context) {
+    double keyValueBytes =
+        (double) batch * context * 2 * config.keyValueWidth() * config.numLayers() * VALUE_BYTES;
+    return matrixSeconds(layerParameters(config), batch)
+        + matrixSeconds(headParameters(config), batch)
+        + keyValueBytes / copyRate;
+  }
+
+  /// Seconds of a step over `prompts` prompts of `length` tokens, of whose last tokens alone logits
+  /// are wanted. Attention multiplies: a token with the keys up to its own, and their values.
+  double prefillSeconds(LlamaConfig config, int prompts, int length) {
+    return matrixSeconds(layerParameters(config), (double) prompts * length)
+        + matrixSeconds(headParameters(config), prompts)
+        + config.numLayers()
+            * prompts
+            * attentionFlops(config.numAttentionHeads(), config.headDim(), length)
+            / productRate;
+  }
+
+  /// FLOP of causal attention in one layer over one prompt.
+  static double attentionFlops(int heads, int headDim, int length) {
+    double pairs = 0.5 * length * (length + 1.0);
+    return 4 * pairs * heads * headDim;
+  }
+
+  private double matrixSeconds(double parameters, double rows) {
+    return Math.max(parameters * VALUE_BYTES / copyRate, 2 * rows * parameters / productRate);
+  }
+
+  private static double layerParameters(LlamaConfig config) {
+    double hidden = config.hiddenSize();
+    double attention = hidden * (2.0 * config.queryWidth() + 2.0 * config.keyValueWidth());
+    double feedForward = 3 * hidden * config.intermediateSize();
+    return config.numLayers() * (attention + feedForward);
+  }
+
+  private static double headParameters(LlamaConfig config) {
+    return (double) config.vocabSize() * config.hiddenSize();
+  }
+}
