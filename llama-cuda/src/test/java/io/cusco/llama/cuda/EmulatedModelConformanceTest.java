@@ -41,7 +41,6 @@ class EmulatedModelConformanceTest extends ModelConformance {
           Set.of(
               "kquant/kquant-Q4_K_M-like.gguf",
               "kquant/kquant-Q3_K.gguf",
-              "llama2-70b-gqa8/hf-bf16",
               "llama32-tied/hf-bf16",
               "mqa/hf-bf16"));
 
