@@ -22,6 +22,7 @@ public final class NativeMemory {
   public static final long ALIGNMENT = 64;
 
   private static final long LARGE_PAGE = 2L << 20;
+  private static final boolean IS_LINUX = System.getProperty("os.name").equals("Linux");
 
   private NativeMemory() {}
 
@@ -70,13 +71,13 @@ public final class NativeMemory {
   ///
   /// @throws LlamaException if the system refuses the memory; small pages are no failure
   public static MemorySegment allocateLargePages(long numBytes, Arena arena) {
-    if (numBytes < LARGE_PAGE || C_LIBRARY.madvise == null) {
+    if (numBytes < LARGE_PAGE || !IS_LINUX) {
       return allocateZeroed(numBytes, arena);
     }
     MemorySegment block = allocateZeroed(Math.addExact(numBytes, LARGE_PAGE), arena);
     long start = -block.address() & (LARGE_PAGE - 1);
     MemorySegment pages = block.asSlice(start, numBytes);
-    C_LIBRARY.adviseHugePages(pages);
+    Advice.useHugePages(pages);
     return pages;
   }
 
@@ -86,9 +87,6 @@ public final class NativeMemory {
   private static final class CLibrary {
     final MethodHandle calloc;
     private final MethodHandle free;
-
-    /// Null where the system has no such function or gives its numbers another meaning.
-    final MethodHandle madvise;
 
     CLibrary() {
       Linker linker = Linker.nativeLinker();
@@ -101,25 +99,6 @@ public final class NativeMemory {
           linker.downcallHandle(
               linker.defaultLookup().findOrThrow("free"),
               FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
-      madvise =
-          System.getProperty("os.name").equals("Linux")
-              ? linker.downcallHandle(
-                  linker.defaultLookup().findOrThrow("madvise"),
-                  FunctionDescriptor.of(
-                      ValueLayout.JAVA_INT,
-                      ValueLayout.ADDRESS,
-                      ValueLayout.JAVA_LONG,
-                      ValueLayout.JAVA_INT))
-              : null;
-    }
-
-    /// Linux's `MADV_HUGEPAGE` (`mman-common.h`); its answer does not matter, it is advice.
-    void adviseHugePages(MemorySegment pages) {
-      try {
-        int ignored = (int) madvise.invokeExact(pages, pages.byteSize(), 14);
-      } catch (Throwable e) {
-        throw new LlamaException("madvise(%x) failed: %s".formatted(pages.address(), e), e);
-      }
     }
 
     void free(long address) {
@@ -127,6 +106,34 @@ public final class NativeMemory {
         free.invokeExact(MemorySegment.ofAddress(address));
       } catch (Throwable e) {
         throw new AssertionError("free(%x)".formatted(address), e);
+      }
+    }
+  }
+
+  /// Linked by the first who gives some: most programs never do, and linking takes a while.
+  @SuppressWarnings("restricted")
+  private static final class Advice {
+    /// Linux's `MADV_HUGEPAGE` (`mman-common.h`); other systems give the number another meaning.
+    private static final int HUGE_PAGES = 14;
+
+    private static final MethodHandle MADVISE =
+        Linker.nativeLinker()
+            .downcallHandle(
+                Linker.nativeLinker().defaultLookup().findOrThrow("madvise"),
+                FunctionDescriptor.of(
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.ADDRESS,
+                    ValueLayout.JAVA_LONG,
+                    ValueLayout.JAVA_INT));
+
+    private Advice() {}
+
+    /// The answer does not matter, it is advice.
+    static void useHugePages(MemorySegment pages) {
+      try {
+        int ignored = (int) MADVISE.invokeExact(pages, pages.byteSize(), HUGE_PAGES);
+      } catch (Throwable e) {
+        throw new LlamaException("madvise(%x) failed: %s".formatted(pages.address(), e), e);
       }
     }
   }
