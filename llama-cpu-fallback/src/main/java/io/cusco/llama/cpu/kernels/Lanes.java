@@ -74,12 +74,12 @@ final class Lanes {
 
   /// Signed bytes to floats.
   static FloatVector toFloat(ByteVector bytes) {
-    return (FloatVector) bytes.castShape(F, 0);
+    return (FloatVector) bytes.convertShape(VectorOperators.B2F, F, 0);
   }
 
   /// bfloat16 bits to floats: they are a float's upper half.
   static FloatVector bf16ToFloat(ShortVector bits) {
-    return ((IntVector) bits.castShape(I, 0))
+    return ((IntVector) bits.convertShape(VectorOperators.S2I, I, 0))
         .lanewise(VectorOperators.LSHL, 16)
         .reinterpretAsFloats();
   }
@@ -93,7 +93,7 @@ final class Lanes {
   static FloatVector f16ToFloat(ShortVector bits) {
     // The sign extends to the left, so that after the shift one mask keeps sign and magnitude.
     FloatVector value =
-        ((IntVector) bits.castShape(I, 0))
+        ((IntVector) bits.convertShape(VectorOperators.S2I, I, 0))
             .lanewise(VectorOperators.LSHL, 13)
             .and(0x8fffe000)
             .reinterpretAsFloats()

@@ -1,5 +1,6 @@
 package io.cusco.llama.cpu.kernels;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
@@ -17,4 +18,11 @@ final class Layouts {
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private Layouts() {}
+
+  /// Sixteen bits, little-endian, from two bytes. The accessor for unaligned shorts is a method
+  /// that the compiler inlines only if it looks hot enough; left as a call in a loop it costs more
+  /// than the rest of the loop.
+  static short shortAt(MemorySegment segment, long offset) {
+    return (short) ((segment.get(BYTE, offset) & 0xff) | (segment.get(BYTE, offset + 1) << 8));
+  }
 }

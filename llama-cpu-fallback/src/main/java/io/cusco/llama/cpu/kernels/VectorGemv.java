@@ -96,7 +96,7 @@ final class VectorGemv {
   /// A block's scale, from a table: converting it and spreading it over a vector takes the one port
   /// that also widens bytes; a load that broadcasts does not.
   private static FloatVector scale(MemorySegment w, long offset) {
-    return FloatVector.broadcast(F, HALF[w.get(Layouts.SHORT_LE, offset) & 0xffff]);
+    return FloatVector.broadcast(F, HALF[Layouts.shortAt(w, offset) & 0xffff]);
   }
 
   private static float[] halfTable() {

@@ -282,7 +282,7 @@ final class VectorPacked {
   private static void round(MemorySegment x, long offset, float inverse, short[] out) {
     for (int i = 0; i < QuantizedActivations.BLOCK; i += L) {
       IntVector bits = load(x, offset + i * 4L).mul(inverse).add(0x1.8p23f).reinterpretAsInts();
-      ((ShortVector) bits.castShape(S, 0)).intoArray(out, i);
+      ((ShortVector) bits.convertShape(VectorOperators.I2S, S, 0)).intoArray(out, i);
     }
   }
 }

@@ -13,6 +13,7 @@ import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorOperators;
 
 /// Packed weights to float32, a vector at a time. One method per block layout; layouts are ggml's
 /// (`ggml-common.h`). Types without a method here go through core's reference decoder.
@@ -61,19 +62,25 @@ final class VectorWidening {
   }
 
   private static float half(MemorySegment weights, long offset) {
-    return Float.float16ToFloat(weights.get(Layouts.SHORT_LE, offset));
+    return Float.float16ToFloat(Layouts.shortAt(weights, offset));
   }
 
   /// Bytes in int lanes, signed; byte lanes have no shifts of their own.
   private static IntVector ints(MemorySegment weights, long offset) {
-    return (IntVector) ByteVector.fromMemorySegment(B, weights, offset, LE).castShape(I, 0);
+    return (IntVector)
+        ByteVector.fromMemorySegment(B, weights, offset, LE)
+            .convertShape(VectorOperators.B2I, I, 0);
   }
 
   /// The bits under `mask` as numbers, in place: the high nibble of 0x30 is 48. Scaling the result
   /// is one multiplication that there is anyway; shifting it first would cost the compiler far
   /// more.
   private static FloatVector bits(IntVector bytes, IntVector mask) {
-    return (FloatVector) bytes.and(mask).castShape(F, 0);
+    return toFloat(bytes.and(mask));
+  }
+
+  private static FloatVector toFloat(IntVector v) {
+    return (FloatVector) v.convertShape(VectorOperators.I2F, F, 0);
   }
 
   private static IntVector mask(int bits) {
@@ -238,10 +245,10 @@ final class VectorWidening {
           IntVector low0 = ints(weights, block + part * 64L + j);
           IntVector low1 = ints(weights, block + part * 64L + 32 + j);
           IntVector pairs = ints(weights, block + 128 + part * 32L + j);
-          FloatVector nibble0 = (FloatVector) low0.and(0x0f).castShape(F, 0);
-          FloatVector nibble1 = (FloatVector) low1.and(0x0f).castShape(F, 0);
-          FloatVector pair0 = (FloatVector) pairs.and(0x03).castShape(F, 0);
-          FloatVector pair1 = (FloatVector) pairs.and(0x0c).castShape(F, 0);
+          FloatVector nibble0 = toFloat(low0.and(0x0f));
+          FloatVector nibble1 = toFloat(low1.and(0x0f));
+          FloatVector pair0 = toFloat(pairs.and(0x03));
+          FloatVector pair1 = toFloat(pairs.and(0x0c));
           long scales = block + 192 + part * 8L + j / 16;
           float d0 = d * weights.get(Layouts.BYTE, scales);
           float d1 = d * weights.get(Layouts.BYTE, scales + 2);
@@ -268,10 +275,10 @@ final class VectorWidening {
           IntVector low0 = ints(weights, block + part * 64L + j);
           IntVector low1 = ints(weights, block + part * 64L + 32 + j);
           IntVector pairs = ints(weights, block + 128 + part * 32L + j);
-          FloatVector nibble0 = (FloatVector) low0.and(0xf0).castShape(F, 0);
-          FloatVector nibble1 = (FloatVector) low1.and(0xf0).castShape(F, 0);
-          FloatVector pair0 = (FloatVector) pairs.and(0x30).castShape(F, 0);
-          FloatVector pair1 = (FloatVector) pairs.and(0xc0).castShape(F, 0);
+          FloatVector nibble0 = toFloat(low0.and(0xf0));
+          FloatVector nibble1 = toFloat(low1.and(0xf0));
+          FloatVector pair0 = toFloat(pairs.and(0x30));
+          FloatVector pair1 = toFloat(pairs.and(0xc0));
           long scales = block + 196 + part * 8L + j / 16;
           float d0 = d * weights.get(Layouts.BYTE, scales);
           float d1 = d * weights.get(Layouts.BYTE, scales + 2);
