@@ -359,7 +359,7 @@ final class CpuLlamaModel implements LlamaModel {
             + (long) head * config.groupSize() * rowBytes(config.headDim());
     int table = tokenSequences[token] * step.blockTableStride();
     int visible = step.positions()[token] + 1;
-    state.reset();
+    state.begin(act.queries, queryAt);
     for (int start = 0; start < visible; start += kvCacheSpec.blockSize()) {
       int block = step.blockTables()[table + start / kvCacheSpec.blockSize()];
       kernels.attendTile(
@@ -367,8 +367,6 @@ final class CpuLlamaModel implements LlamaModel {
           cache.keyOffset(tile, block, head),
           cache.valueOffset(tile, block, head),
           Math.min(kvCacheSpec.blockSize(), visible - start),
-          act.queries,
-          queryAt,
           state);
     }
     for (int g = 0; g < config.groupSize(); g++) {

@@ -30,8 +30,11 @@ public final class AttentionState {
   /// `[group, positions]`, scores and then weights of the current tile.
   final float[] weights;
 
+  /// `[group, headDim]`, rotated.
+  final float[] query;
+
   /// `[group, valueStride]`.
-  final MemorySegment output;
+  final float[] output;
 
   /// The current tile widened to float32, where the cache holds float16.
   final MemorySegment wideKeys;
@@ -47,7 +50,8 @@ public final class AttentionState {
     maximum = new float[group];
     sum = new float[group];
     weights = new float[group * positions];
-    output = floats((long) group * valueStride, arena);
+    query = new float[group * headDim];
+    output = new float[group * valueStride];
     wideKeys = floats((long) headDim * positions, arena);
     wideValues = floats((long) positions * valueStride, arena);
   }
@@ -56,19 +60,21 @@ public final class AttentionState {
     return NativeMemory.allocateZeroed(count * Float.BYTES, arena);
   }
 
-  /// Forgets the last token.
-  public void reset() {
+  /// Forgets the last token and takes the next one's query heads, `[group, headDim]`.
+  public void begin(MemorySegment queries, long offset) {
+    MemorySegment.copy(queries, Layouts.FLOAT, offset, query, 0, query.length);
     Arrays.fill(maximum, Float.NEGATIVE_INFINITY);
     Arrays.fill(sum, 0);
-    output.fill((byte) 0);
+    Arrays.fill(output, 0);
   }
 
   /// Writes the normalised result of head `g` of the group, `[headDim]`.
   public void writeOutput(int g, MemorySegment out, long outOffset) {
     float scale = 1 / sum[g];
-    for (int i = 0; i < headDim; i++) {
-      float value = output.get(Layouts.FLOAT, ((long) g * valueStride + i) * Float.BYTES) * scale;
-      out.set(Layouts.FLOAT, outOffset + (long) i * Float.BYTES, value);
+    int at = g * valueStride;
+    for (int i = at; i < at + headDim; i++) {
+      output[i] *= scale;
     }
+    MemorySegment.copy(output, at, out, Layouts.FLOAT, outOffset, headDim);
   }
 }

@@ -120,16 +120,9 @@ public interface Kernels {
   ///
   /// @param tile the keys and values of some positions, see [KvTile]
   /// @param positions how many of the tile's positions are visible
-  /// @param q `[group, headDim]`, rotated
-  /// @param state running maximum, sum and weighted values
+  /// @param state the query heads, running maximum, sum and weighted values
   void attendTile(
-      KvTile tile,
-      long keyOffset,
-      long valueOffset,
-      int positions,
-      MemorySegment q,
-      long qOffset,
-      AttentionState state);
+      KvTile tile, long keyOffset, long valueOffset, int positions, AttentionState state);
 
   /// Widens rows of the KV cache: `columns` elements each, a multiple of the lanes.
   ///

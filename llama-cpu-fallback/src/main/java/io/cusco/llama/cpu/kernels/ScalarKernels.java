@@ -187,13 +187,7 @@ public final class ScalarKernels implements Kernels {
 
   @Override
   public void attendTile(
-      KvTile tile,
-      long keyOffset,
-      long valueOffset,
-      int positions,
-      MemorySegment q,
-      long qOffset,
-      AttentionState state) {
+      KvTile tile, long keyOffset, long valueOffset, int positions, AttentionState state) {
     for (int g = 0; g < state.group; g++) {
       int at = g * state.positions;
       float maximum = state.maximum[g];
@@ -201,7 +195,7 @@ public final class ScalarKernels implements Kernels {
         float score = 0;
         for (int d = 0; d < tile.headDim(); d++) {
           score +=
-              q.get(Layouts.FLOAT, qOffset + ((long) g * tile.headDim() + d) * F)
+              state.query[g * tile.headDim() + d]
                   * element(tile.keys(), keyOffset, d * tile.positions() + p, tile.half());
         }
         state.weights[at + p] = score * state.scale;
@@ -215,14 +209,14 @@ public final class ScalarKernels implements Kernels {
         sum += weight;
       }
       for (int d = 0; d < tile.headDim(); d++) {
-        long outAt = ((long) g * state.valueStride + d) * F;
-        float value = state.output.get(Layouts.FLOAT, outAt) * rescale;
+        int outAt = g * state.valueStride + d;
+        float value = state.output[outAt] * rescale;
         for (int p = 0; p < positions; p++) {
           value +=
               state.weights[at + p]
                   * element(tile.values(), valueOffset, p * tile.valueStride() + d, tile.half());
         }
-        state.output.set(Layouts.FLOAT, outAt, value);
+        state.output[outAt] = value;
       }
       state.maximum[g] = maximum;
       state.sum[g] = sum;

@@ -4,6 +4,7 @@ import static io.cusco.llama.cpu.kernels.Lanes.F;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
 import static io.cusco.llama.cpu.kernels.Lanes.S;
+import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -20,23 +21,25 @@ import jdk.incubator.vector.VectorOperators;
 final class VectorAttention {
   private VectorAttention() {}
 
-  private static FloatVector load(MemorySegment segment, long offset) {
-    return FloatVector.fromMemorySegment(F, segment, offset, LE);
+  private static FloatVector load(long address) {
+    return FloatVector.fromMemorySegment(F, MEMORY, address, LE);
   }
 
   /// Widens a float16 tile, `count` a multiple of the lanes.
   static void widen(
       MemorySegment half, long offset, int count, MemorySegment wide, long wideOffset) {
+    long from = OpenMemory.address(half, offset, count * 2L);
+    long to = OpenMemory.address(wide, wideOffset, count * 4L);
     for (int i = 0; i < count; i += L) {
-      ShortVector bits = ShortVector.fromMemorySegment(S, half, offset + i * 2L, LE);
-      Lanes.f16ToFloat(bits).intoMemorySegment(wide, wideOffset + i * 4L, LE);
+      ShortVector bits = ShortVector.fromMemorySegment(S, MEMORY, from + i * 2L, LE);
+      Lanes.f16ToFloat(bits).intoMemorySegment(MEMORY, to + i * 4L, LE);
     }
   }
 
   /// Scores of four heads against `L` positions.
   static void scores4(
-      MemorySegment q,
-      long qOffset,
+      float[] q,
+      int qIndex,
       int headDim,
       MemorySegment keys,
       long keyOffset,
@@ -47,22 +50,23 @@ final class VectorAttention {
     FloatVector sum1 = FloatVector.zero(F);
     FloatVector sum2 = FloatVector.zero(F);
     FloatVector sum3 = FloatVector.zero(F);
-    long head = headDim * 4L;
     long step = positions * 4L;
+    long key = OpenMemory.address(keys, keyOffset, (headDim - 1) * step + 4L * L);
+    int q1 = qIndex + headDim;
+    int q2 = q1 + headDim;
+    int q3 = q2 + headDim;
     // headDim is even: rotary embedding works on pairs.
     for (int d = 0; d < headDim; d += 2) {
-      FloatVector key0 = load(keys, keyOffset + d * step);
-      FloatVector key1 = load(keys, keyOffset + d * step + step);
-      long at = qOffset + d * 4L;
-      sum0 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at)).fma(key0, sum0);
-      sum1 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + head)).fma(key0, sum1);
-      sum2 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 2 * head)).fma(key0, sum2);
-      sum3 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 3 * head)).fma(key0, sum3);
-      at += 4;
-      sum0 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at)).fma(key1, sum0);
-      sum1 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + head)).fma(key1, sum1);
-      sum2 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 2 * head)).fma(key1, sum2);
-      sum3 = FloatVector.broadcast(F, q.get(Layouts.FLOAT, at + 3 * head)).fma(key1, sum3);
+      FloatVector key0 = load(OpenMemory.within(key + d * step));
+      FloatVector key1 = load(OpenMemory.within(key + d * step + step));
+      sum0 = FloatVector.broadcast(F, q[qIndex + d]).fma(key0, sum0);
+      sum1 = FloatVector.broadcast(F, q[q1 + d]).fma(key0, sum1);
+      sum2 = FloatVector.broadcast(F, q[q2 + d]).fma(key0, sum2);
+      sum3 = FloatVector.broadcast(F, q[q3 + d]).fma(key0, sum3);
+      sum0 = FloatVector.broadcast(F, q[qIndex + d + 1]).fma(key1, sum0);
+      sum1 = FloatVector.broadcast(F, q[q1 + d + 1]).fma(key1, sum1);
+      sum2 = FloatVector.broadcast(F, q[q2 + d + 1]).fma(key1, sum2);
+      sum3 = FloatVector.broadcast(F, q[q3 + d + 1]).fma(key1, sum3);
     }
     sum0.intoArray(scores, index);
     sum1.intoArray(scores, index + positions);
@@ -72,8 +76,8 @@ final class VectorAttention {
 
   /// Scores of one head against `L` positions.
   static void scores1(
-      MemorySegment q,
-      long qOffset,
+      float[] q,
+      int qIndex,
       int headDim,
       MemorySegment keys,
       long keyOffset,
@@ -81,9 +85,11 @@ final class VectorAttention {
       float[] scores,
       int index) {
     FloatVector sum = FloatVector.zero(F);
+    long step = positions * 4L;
+    long key = OpenMemory.address(keys, keyOffset, (headDim - 1) * step + 4L * L);
     for (int d = 0; d < headDim; d++) {
-      FloatVector key = load(keys, keyOffset + (long) d * positions * 4);
-      sum = FloatVector.broadcast(F, q.get(Layouts.FLOAT, qOffset + d * 4L)).fma(key, sum);
+      sum =
+          FloatVector.broadcast(F, q[qIndex + d]).fma(load(OpenMemory.within(key + d * step)), sum);
     }
     sum.intoArray(scores, index);
   }
@@ -156,20 +162,21 @@ final class VectorAttention {
       MemorySegment values,
       long valueOffset,
       int valueStride,
-      MemorySegment output,
-      long outOffset) {
-    long head = valueStride * 4L;
-    FloatVector out0 = load(output, outOffset);
-    FloatVector out1 = load(output, outOffset + head);
-    FloatVector out2 = load(output, outOffset + 2 * head);
-    FloatVector out3 = load(output, outOffset + 3 * head);
+      float[] output,
+      int out) {
+    long step = valueStride * 4L;
+    long value = OpenMemory.address(values, valueOffset, (positions - 1) * step + 4L * L);
+    FloatVector out0 = FloatVector.fromArray(F, output, out);
+    FloatVector out1 = FloatVector.fromArray(F, output, out + valueStride);
+    FloatVector out2 = FloatVector.fromArray(F, output, out + 2 * valueStride);
+    FloatVector out3 = FloatVector.fromArray(F, output, out + 3 * valueStride);
     int index1 = index + tilePositions;
     int index2 = index1 + tilePositions;
     int index3 = index2 + tilePositions;
     int p = 0;
     for (; p < positions - 1; p += 2) {
-      FloatVector value0 = load(values, valueOffset + p * head);
-      FloatVector value1 = load(values, valueOffset + p * head + head);
+      FloatVector value0 = load(OpenMemory.within(value + p * step));
+      FloatVector value1 = load(OpenMemory.within(value + p * step + step));
       out0 = FloatVector.broadcast(F, weights[index + p]).fma(value0, out0);
       out1 = FloatVector.broadcast(F, weights[index1 + p]).fma(value0, out1);
       out2 = FloatVector.broadcast(F, weights[index2 + p]).fma(value0, out2);
@@ -180,16 +187,16 @@ final class VectorAttention {
       out3 = FloatVector.broadcast(F, weights[index3 + p + 1]).fma(value1, out3);
     }
     if (p < positions) {
-      FloatVector value = load(values, valueOffset + p * head);
-      out0 = FloatVector.broadcast(F, weights[index + p]).fma(value, out0);
-      out1 = FloatVector.broadcast(F, weights[index1 + p]).fma(value, out1);
-      out2 = FloatVector.broadcast(F, weights[index2 + p]).fma(value, out2);
-      out3 = FloatVector.broadcast(F, weights[index3 + p]).fma(value, out3);
+      FloatVector last = load(OpenMemory.within(value + p * step));
+      out0 = FloatVector.broadcast(F, weights[index + p]).fma(last, out0);
+      out1 = FloatVector.broadcast(F, weights[index1 + p]).fma(last, out1);
+      out2 = FloatVector.broadcast(F, weights[index2 + p]).fma(last, out2);
+      out3 = FloatVector.broadcast(F, weights[index3 + p]).fma(last, out3);
     }
-    out0.intoMemorySegment(output, outOffset, LE);
-    out1.intoMemorySegment(output, outOffset + head, LE);
-    out2.intoMemorySegment(output, outOffset + 2 * head, LE);
-    out3.intoMemorySegment(output, outOffset + 3 * head, LE);
+    out0.intoArray(output, out);
+    out1.intoArray(output, out + valueStride);
+    out2.intoArray(output, out + 2 * valueStride);
+    out3.intoArray(output, out + 3 * valueStride);
   }
 
   /// Adds the tile's weighted values to the output of one head, `L` of its elements.
@@ -200,19 +207,22 @@ final class VectorAttention {
       MemorySegment values,
       long valueOffset,
       int valueStride,
-      MemorySegment output,
-      long outOffset) {
-    FloatVector out = load(output, outOffset);
+      float[] output,
+      int out) {
+    long step = valueStride * 4L;
+    long value = OpenMemory.address(values, valueOffset, (positions - 1) * step + 4L * L);
+    FloatVector sum = FloatVector.fromArray(F, output, out);
     for (int p = 0; p < positions; p++) {
-      FloatVector value = load(values, valueOffset + p * (valueStride * 4L));
-      out = FloatVector.broadcast(F, weights[index + p]).fma(value, out);
+      sum =
+          FloatVector.broadcast(F, weights[index + p])
+              .fma(load(OpenMemory.within(value + p * step)), sum);
     }
-    out.intoMemorySegment(output, outOffset, LE);
+    sum.intoArray(output, out);
   }
 
-  static void scale(MemorySegment output, long offset, int size, float factor) {
-    for (int i = 0; i < size; i += L) {
-      load(output, offset + i * 4L).mul(factor).intoMemorySegment(output, offset + i * 4L, LE);
+  static void scale(float[] output, int index, int size, float factor) {
+    for (int i = index; i < index + size; i += L) {
+      FloatVector.fromArray(F, output, i).mul(factor).intoArray(output, i);
     }
   }
 }

@@ -5,6 +5,7 @@ import static io.cusco.llama.cpu.kernels.Lanes.F;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
 import static io.cusco.llama.cpu.kernels.Lanes.S;
+import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.ByteVector;
@@ -21,11 +22,17 @@ final class VectorGemv {
 
   private VectorGemv() {}
 
-  static FloatVector load(MemorySegment x, long offset) {
-    return FloatVector.fromMemorySegment(F, x, offset, LE);
+  private static FloatVector load(long address) {
+    return FloatVector.fromMemorySegment(F, MEMORY, address, LE);
+  }
+
+  private static ShortVector shorts(long address) {
+    return ShortVector.fromMemorySegment(S, MEMORY, address, LE);
   }
 
   static float dotF32(MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
+    long wAddress = OpenMemory.address(w, wOffset, count * 4L);
+    long xAddress = OpenMemory.address(x, xOffset, count * 4L);
     FloatVector sum0 = FloatVector.zero(F);
     FloatVector sum1 = FloatVector.zero(F);
     FloatVector sum2 = FloatVector.zero(F);
@@ -33,70 +40,76 @@ final class VectorGemv {
     int i = 0;
     for (; i <= count - 4 * L; i += 4 * L) {
       long at = i * 4L;
-      sum0 = load(w, wOffset + at).fma(load(x, xOffset + at), sum0);
-      sum1 = load(w, wOffset + at + 4L * L).fma(load(x, xOffset + at + 4L * L), sum1);
-      sum2 = load(w, wOffset + at + 8L * L).fma(load(x, xOffset + at + 8L * L), sum2);
-      sum3 = load(w, wOffset + at + 12L * L).fma(load(x, xOffset + at + 12L * L), sum3);
+      sum0 = load(wAddress + at).fma(load(xAddress + at), sum0);
+      sum1 = load(wAddress + at + 4L * L).fma(load(xAddress + at + 4L * L), sum1);
+      sum2 = load(wAddress + at + 8L * L).fma(load(xAddress + at + 8L * L), sum2);
+      sum3 = load(wAddress + at + 12L * L).fma(load(xAddress + at + 12L * L), sum3);
     }
     float sum = Lanes.sum(sum0.add(sum1).add(sum2.add(sum3)));
     for (; i < count; i++) {
-      sum += w.get(Layouts.FLOAT_LE, wOffset + i * 4L) * x.get(Layouts.FLOAT, xOffset + i * 4L);
+      sum +=
+          MEMORY.get(Layouts.FLOAT_LE, wAddress + i * 4L)
+              * MEMORY.get(Layouts.FLOAT, xAddress + i * 4L);
     }
     return sum;
   }
 
   static float dotBf16(MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
+    long wAddress = OpenMemory.address(w, wOffset, count * 2L);
+    long xAddress = OpenMemory.address(x, xOffset, count * 4L);
     FloatVector sum0 = FloatVector.zero(F);
     FloatVector sum1 = FloatVector.zero(F);
     FloatVector sum2 = FloatVector.zero(F);
     FloatVector sum3 = FloatVector.zero(F);
     int i = 0;
     for (; i <= count - 4 * L; i += 4 * L) {
-      long wAt = wOffset + i * 2L;
-      long xAt = xOffset + i * 4L;
-      ShortVector bits0 = ShortVector.fromMemorySegment(S, w, wAt, LE);
-      ShortVector bits1 = ShortVector.fromMemorySegment(S, w, wAt + 2L * L, LE);
-      ShortVector bits2 = ShortVector.fromMemorySegment(S, w, wAt + 4L * L, LE);
-      ShortVector bits3 = ShortVector.fromMemorySegment(S, w, wAt + 6L * L, LE);
-      sum0 = Lanes.bf16ToFloat(bits0).fma(load(x, xAt), sum0);
-      sum1 = Lanes.bf16ToFloat(bits1).fma(load(x, xAt + 4L * L), sum1);
-      sum2 = Lanes.bf16ToFloat(bits2).fma(load(x, xAt + 8L * L), sum2);
-      sum3 = Lanes.bf16ToFloat(bits3).fma(load(x, xAt + 12L * L), sum3);
+      long wAt = wAddress + i * 2L;
+      long xAt = xAddress + i * 4L;
+      ShortVector bits0 = shorts(wAt);
+      ShortVector bits1 = shorts(wAt + 2L * L);
+      ShortVector bits2 = shorts(wAt + 4L * L);
+      ShortVector bits3 = shorts(wAt + 6L * L);
+      sum0 = Lanes.bf16ToFloat(bits0).fma(load(xAt), sum0);
+      sum1 = Lanes.bf16ToFloat(bits1).fma(load(xAt + 4L * L), sum1);
+      sum2 = Lanes.bf16ToFloat(bits2).fma(load(xAt + 8L * L), sum2);
+      sum3 = Lanes.bf16ToFloat(bits3).fma(load(xAt + 12L * L), sum3);
     }
     float sum = Lanes.sum(sum0.add(sum1).add(sum2.add(sum3)));
     for (; i < count; i++) {
-      float weight = Float.intBitsToFloat(w.get(Layouts.SHORT_LE, wOffset + i * 2L) << 16);
-      sum += weight * x.get(Layouts.FLOAT, xOffset + i * 4L);
+      float weight = Float.intBitsToFloat(MEMORY.get(Layouts.SHORT_LE, wAddress + i * 2L) << 16);
+      sum += weight * MEMORY.get(Layouts.FLOAT, xAddress + i * 4L);
     }
     return sum;
   }
 
   static float dotF16(MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
+    long wAddress = OpenMemory.address(w, wOffset, count * 2L);
+    long xAddress = OpenMemory.address(x, xOffset, count * 4L);
     FloatVector sum0 = FloatVector.zero(F);
     FloatVector sum1 = FloatVector.zero(F);
     int i = 0;
     for (; i <= count - 2 * L; i += 2 * L) {
-      ShortVector bits0 = ShortVector.fromMemorySegment(S, w, wOffset + i * 2L, LE);
-      ShortVector bits1 = ShortVector.fromMemorySegment(S, w, wOffset + (i + L) * 2L, LE);
-      sum0 = Lanes.f16ToFloat(bits0).fma(load(x, xOffset + i * 4L), sum0);
-      sum1 = Lanes.f16ToFloat(bits1).fma(load(x, xOffset + (i + L) * 4L), sum1);
+      ShortVector bits0 = shorts(wAddress + i * 2L);
+      ShortVector bits1 = shorts(wAddress + (i + L) * 2L);
+      sum0 = Lanes.f16ToFloat(bits0).fma(load(xAddress + i * 4L), sum0);
+      sum1 = Lanes.f16ToFloat(bits1).fma(load(xAddress + (i + L) * 4L), sum1);
     }
     float sum = Lanes.sum(sum0.add(sum1));
     for (; i < count; i++) {
-      float weight = Float.float16ToFloat(w.get(Layouts.SHORT_LE, wOffset + i * 2L));
-      sum += weight * x.get(Layouts.FLOAT, xOffset + i * 4L);
+      float weight = Float.float16ToFloat(MEMORY.get(Layouts.SHORT_LE, wAddress + i * 2L));
+      sum += weight * MEMORY.get(Layouts.FLOAT, xAddress + i * 4L);
     }
     return sum;
   }
 
-  private static FloatVector bytes(MemorySegment w, long offset) {
-    return Lanes.toFloat(ByteVector.fromMemorySegment(B, w, offset, LE));
+  private static FloatVector bytes(long address) {
+    return Lanes.toFloat(ByteVector.fromMemorySegment(B, MEMORY, address, LE));
   }
 
   /// A block's scale, from a table: converting it and spreading it over a vector takes the one port
   /// that also widens bytes; a load that broadcasts does not.
-  private static FloatVector scale(MemorySegment w, long offset) {
-    return FloatVector.broadcast(F, HALF[Layouts.shortAt(w, offset) & 0xffff]);
+  private static FloatVector scale(long address) {
+    return FloatVector.broadcast(F, HALF[Layouts.shortAt(MEMORY, address) & 0xffff]);
   }
 
   private static float[] halfTable() {
@@ -111,14 +124,16 @@ final class VectorGemv {
   /// of the counter: the compiler then unrolls the loop and moves all bounds checks out of it.
   static float dotQ8_0Wide(
       MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
-    FloatVector sum = FloatVector.zero(F);
     int blocks = count / 32;
+    long wAddress = OpenMemory.address(w, wOffset, blocks * 34L);
+    long xAddress = OpenMemory.address(x, xOffset, count * 4L);
+    FloatVector sum = FloatVector.zero(F);
     for (int k = 0; k < blocks; k++) {
-      long block = wOffset + k * 34L;
-      long at = xOffset + k * 128L;
-      FloatVector part = bytes(w, block + 2).mul(load(x, at));
-      part = bytes(w, block + 18).fma(load(x, at + 64), part);
-      sum = part.fma(scale(w, block), sum);
+      long block = wAddress + k * 34L;
+      long at = xAddress + k * 128L;
+      FloatVector part = bytes(block + 2).mul(load(at));
+      part = bytes(block + 18).fma(load(at + 64), part);
+      sum = part.fma(scale(block), sum);
     }
     return Lanes.sum(sum);
   }
@@ -126,17 +141,19 @@ final class VectorGemv {
   /// Q8_0 at 256 bits: four vectors per block.
   static float dotQ8_0Narrow(
       MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
+    int blocks = count / 32;
+    long wAddress = OpenMemory.address(w, wOffset, blocks * 34L);
+    long xAddress = OpenMemory.address(x, xOffset, count * 4L);
     FloatVector sum0 = FloatVector.zero(F);
     FloatVector sum1 = FloatVector.zero(F);
-    int blocks = count / 32;
     for (int k = 0; k < blocks; k++) {
-      long block = wOffset + k * 34L;
-      long at = xOffset + k * 128L;
-      FloatVector d = scale(w, block);
-      FloatVector part0 = bytes(w, block + 2).mul(load(x, at));
-      FloatVector part1 = bytes(w, block + 10).mul(load(x, at + 32));
-      part0 = bytes(w, block + 18).fma(load(x, at + 64), part0);
-      part1 = bytes(w, block + 26).fma(load(x, at + 96), part1);
+      long block = wAddress + k * 34L;
+      long at = xAddress + k * 128L;
+      FloatVector d = scale(block);
+      FloatVector part0 = bytes(block + 2).mul(load(at));
+      FloatVector part1 = bytes(block + 10).mul(load(at + 32));
+      part0 = bytes(block + 18).fma(load(at + 64), part0);
+      part1 = bytes(block + 26).fma(load(at + 96), part1);
       sum0 = part0.fma(d, sum0);
       sum1 = part1.fma(d, sum1);
     }
@@ -145,17 +162,18 @@ final class VectorGemv {
 
   /// Widened weights against one token.
   static float dot(float[] w, int wIndex, MemorySegment x, long xOffset, int count) {
+    long xAddress = OpenMemory.address(x, xOffset, count * 4L);
     FloatVector sum0 = FloatVector.zero(F);
     FloatVector sum1 = FloatVector.zero(F);
     int i = 0;
     for (; i <= count - 2 * L; i += 2 * L) {
-      long at = xOffset + i * 4L;
-      sum0 = FloatVector.fromArray(F, w, wIndex + i).fma(load(x, at), sum0);
-      sum1 = FloatVector.fromArray(F, w, wIndex + i + L).fma(load(x, at + 4L * L), sum1);
+      long at = xAddress + i * 4L;
+      sum0 = FloatVector.fromArray(F, w, wIndex + i).fma(load(at), sum0);
+      sum1 = FloatVector.fromArray(F, w, wIndex + i + L).fma(load(at + 4L * L), sum1);
     }
     float sum = Lanes.sum(sum0.add(sum1));
     for (; i < count; i++) {
-      sum += w[wIndex + i] * x.get(Layouts.FLOAT, xOffset + i * 4L);
+      sum += w[wIndex + i] * MEMORY.get(Layouts.FLOAT, xAddress + i * 4L);
     }
     return sum;
   }

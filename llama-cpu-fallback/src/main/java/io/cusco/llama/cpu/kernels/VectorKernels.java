@@ -3,6 +3,7 @@ package io.cusco.llama.cpu.kernels;
 import static io.cusco.llama.cpu.kernels.Lanes.F;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
+import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
 
 import io.cusco.llama.checkpoint.DType;
 import java.lang.foreign.MemorySegment;
@@ -16,6 +17,10 @@ public final class VectorKernels implements Kernels {
 
   /// Creates the kernels; they hold no state.
   public VectorKernels() {}
+
+  private static FloatVector load(long address) {
+    return FloatVector.fromMemorySegment(F, MEMORY, address, LE);
+  }
 
   @Override
   public String description() {
@@ -116,11 +121,12 @@ public final class VectorKernels implements Kernels {
       PackedScratch scratch) {
     for (int group = groupStart; group < groupEnd; group++) {
       VectorPacked.group(w, group, x, scratch);
-      long at = (long) group * PackedMatrix.GROUP * Float.BYTES;
+      long groupBytes = PackedMatrix.GROUP * (long) Float.BYTES;
+      long at = OpenMemory.address(out, group * groupBytes, groupBytes);
       for (int row = 0; row < PackedMatrix.GROUP; row += L) {
         FloatVector sums = FloatVector.fromArray(F, scratch.rows, row);
-        FloatVector result = add ? sums.add(VectorGemv.load(out, at + row * 4L)) : sums;
-        result.intoMemorySegment(out, at + row * 4L, LE);
+        FloatVector result = add ? sums.add(load(at + row * 4L)) : sums;
+        result.intoMemorySegment(MEMORY, at + row * 4L, LE);
       }
     }
   }
@@ -186,34 +192,36 @@ public final class VectorKernels implements Kernels {
       long outOffset) {
     float sumOfSquares = VectorGemv.dotF32(x, xOffset, x, xOffset, size);
     float scale = (float) (1 / Math.sqrt(sumOfSquares / size + eps));
+    long from = OpenMemory.address(x, xOffset, size * 4L);
+    long weights = OpenMemory.address(weight, 0, size * 4L);
+    long to = OpenMemory.address(out, outOffset, size * 4L);
     int i = 0;
     for (; i <= size - L; i += L) {
-      VectorGemv.load(x, xOffset + i * 4L)
-          .mul(scale)
-          .mul(VectorGemv.load(weight, i * 4L))
-          .intoMemorySegment(out, outOffset + i * 4L, LE);
+      FloatVector value = load(from + i * 4L).mul(scale).mul(load(weights + i * 4L));
+      value.intoMemorySegment(MEMORY, to + i * 4L, LE);
     }
     for (; i < size; i++) {
-      float value = x.get(Layouts.FLOAT, xOffset + i * 4L) * scale;
-      out.set(Layouts.FLOAT, outOffset + i * 4L, value * weight.get(Layouts.FLOAT, i * 4L));
+      float value = MEMORY.get(Layouts.FLOAT, from + i * 4L) * scale;
+      MEMORY.set(Layouts.FLOAT, to + i * 4L, value * MEMORY.get(Layouts.FLOAT, weights + i * 4L));
     }
   }
 
   @Override
   public void siluMul(
       MemorySegment gate, long gateOffset, MemorySegment up, long upOffset, int size) {
+    long gates = OpenMemory.address(gate, gateOffset, size * 4L);
+    long ups = OpenMemory.address(up, upOffset, size * 4L);
     int i = 0;
     for (; i <= size - L; i += L) {
-      FloatVector g = VectorGemv.load(gate, gateOffset + i * 4L);
+      FloatVector g = load(gates + i * 4L);
       FloatVector e = VectorMath.exp(g.lanewise(VectorOperators.NEG));
-      g.div(e.add(1f))
-          .mul(VectorGemv.load(up, upOffset + i * 4L))
-          .intoMemorySegment(gate, gateOffset + i * 4L, LE);
+      FloatVector value = g.div(e.add(1f)).mul(load(ups + i * 4L));
+      value.intoMemorySegment(MEMORY, gates + i * 4L, LE);
     }
     for (; i < size; i++) {
-      float g = gate.get(Layouts.FLOAT, gateOffset + i * 4L);
+      float g = MEMORY.get(Layouts.FLOAT, gates + i * 4L);
       float silu = (float) (g / (1 + Math.exp(-g)));
-      gate.set(Layouts.FLOAT, gateOffset + i * 4L, silu * up.get(Layouts.FLOAT, upOffset + i * 4L));
+      MEMORY.set(Layouts.FLOAT, gates + i * 4L, silu * MEMORY.get(Layouts.FLOAT, ups + i * 4L));
     }
   }
 
@@ -274,13 +282,7 @@ public final class VectorKernels implements Kernels {
 
   @Override
   public void attendTile(
-      KvTile tile,
-      long keyOffset,
-      long valueOffset,
-      int positions,
-      MemorySegment q,
-      long qOffset,
-      AttentionState state) {
+      KvTile tile, long keyOffset, long valueOffset, int positions, AttentionState state) {
     MemorySegment keys = tile.keys();
     MemorySegment values = tile.values();
     if (tile.half()) {
@@ -292,37 +294,43 @@ public final class VectorKernels implements Kernels {
       values = state.wideValues;
       valueOffset = 0;
     }
-    scores(tile, keys, keyOffset, q, qOffset, state);
+    scores(tile, keys, keyOffset, state);
     for (int g = 0; g < state.group; g++) {
       float rescale = VectorAttention.weigh(state, g, positions);
       if (rescale != 1) {
-        VectorAttention.scale(
-            state.output, (long) g * state.valueStride * 4, state.valueStride, rescale);
+        VectorAttention.scale(state.output, g * state.valueStride, state.valueStride, rescale);
       }
     }
     addValues(tile, values, valueOffset, positions, state);
   }
 
   private static void scores(
-      KvTile tile,
-      MemorySegment keys,
-      long keyOffset,
-      MemorySegment q,
-      long qOffset,
-      AttentionState state) {
+      KvTile tile, MemorySegment keys, long keyOffset, AttentionState state) {
     int headDim = tile.headDim();
     for (int p = 0; p < tile.positions(); p += L) {
       long key = keyOffset + p * 4L;
       int g = 0;
       for (; g <= state.group - 4; g += 4) {
-        long head = qOffset + (long) g * headDim * 4;
         VectorAttention.scores4(
-            q, head, headDim, keys, key, tile.positions(), state.weights, g * state.positions + p);
+            state.query,
+            g * headDim,
+            headDim,
+            keys,
+            key,
+            tile.positions(),
+            state.weights,
+            g * state.positions + p);
       }
       for (; g < state.group; g++) {
-        long head = qOffset + (long) g * headDim * 4;
         VectorAttention.scores1(
-            q, head, headDim, keys, key, tile.positions(), state.weights, g * state.positions + p);
+            state.query,
+            g * headDim,
+            headDim,
+            keys,
+            key,
+            tile.positions(),
+            state.weights,
+            g * state.positions + p);
       }
     }
   }
@@ -343,7 +351,7 @@ public final class VectorKernels implements Kernels {
             value,
             stride,
             state.output,
-            ((long) g * stride + d) * 4);
+            g * stride + d);
       }
       for (; g < state.group; g++) {
         VectorAttention.addValues1(
@@ -354,7 +362,7 @@ public final class VectorKernels implements Kernels {
             value,
             stride,
             state.output,
-            ((long) g * stride + d) * 4);
+            g * stride + d);
       }
     }
   }

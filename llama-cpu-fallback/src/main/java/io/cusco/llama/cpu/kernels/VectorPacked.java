@@ -6,6 +6,7 @@ import static io.cusco.llama.cpu.kernels.Lanes.I;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
 import static io.cusco.llama.cpu.kernels.Lanes.S;
+import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -109,8 +110,9 @@ final class VectorPacked {
   /// Eight columns a turn.
   private static void nibbles(
       MemorySegment w, long wOffset, int chunks, int[] x, int xIndex, short[] partial, int place) {
+    long address = OpenMemory.address(w, wOffset, chunks * 64L);
     for (int k = 0; k < chunks; k++) {
-      IntVector v = IntVector.fromMemorySegment(I, w, wOffset + k * 64L, LE);
+      IntVector v = IntVector.fromMemorySegment(I, MEMORY, address + k * 64L, LE);
       int at = xIndex + k * 4;
       ShortVector sum0 = masked(v, NIBBLES).mul(pair(x, at));
       ShortVector sum1 = shifted(v, 4, NIBBLES).mul(pair(x, at + 1));
@@ -123,10 +125,11 @@ final class VectorPacked {
   /// Sixteen columns a turn.
   private static void bytes(
       MemorySegment w, long wOffset, int blocks, int[] x, int xIndex, short[] partial, int place) {
+    long address = OpenMemory.address(w, wOffset, blocks * 256L);
     for (int k = 0; k < blocks; k++) {
       ShortVector sum = ShortVector.zero(PAIRS);
       for (int chunk = 0; chunk < 4; chunk++) {
-        IntVector v = IntVector.fromMemorySegment(I, w, wOffset + k * 256L + chunk * 64L, LE);
+        IntVector v = IntVector.fromMemorySegment(I, MEMORY, address + k * 256L + chunk * 64L, LE);
         int at = xIndex + k * 8 + chunk * 2;
         sum = masked(v, BYTES).mul(pair(x, at)).add(sum);
         sum = shifted(v, 8, BYTES).mul(pair(x, at + 1)).add(sum);
@@ -170,13 +173,13 @@ final class VectorPacked {
     return (FloatVector) v.convertShape(VectorOperators.I2F, F, 0);
   }
 
-  private static FloatVector unsigned(MemorySegment w, long offset) {
-    ByteVector bytes = ByteVector.fromMemorySegment(B, w, offset, LE);
+  private static FloatVector unsigned(long address) {
+    ByteVector bytes = ByteVector.fromMemorySegment(B, MEMORY, address, LE);
     return toFloat((IntVector) bytes.convertShape(VectorOperators.ZERO_EXTEND_B2I, I, 0));
   }
 
-  private static FloatVector load(MemorySegment segment, long offset) {
-    return FloatVector.fromMemorySegment(F, segment, offset, LE);
+  private static FloatVector load(long address) {
+    return FloatVector.fromMemorySegment(F, MEMORY, address, LE);
   }
 
   private static FloatVector broadcast(float value) {
@@ -193,10 +196,11 @@ final class VectorPacked {
       int xBlock,
       float[] rows,
       int row) {
+    long address = OpenMemory.address(w, scales, blocks * 32L);
     FloatVector sum = FloatVector.fromArray(F, rows, row);
     for (int k = 0; k < blocks; k++) {
       IntVector product = IntVector.fromArray(I, sums, k * L).sub(8 * xSums[xBlock + k]);
-      ShortVector bits = ShortVector.fromMemorySegment(S, w, scales + k * 32L, LE);
+      ShortVector bits = ShortVector.fromMemorySegment(S, MEMORY, address + k * 32L, LE);
       FloatVector scale = Lanes.f16ToFloat(bits).mul(broadcast(xScales[xBlock + k]));
       sum = toFloat(product).fma(scale, sum);
     }
@@ -213,10 +217,13 @@ final class VectorPacked {
       int xBlock,
       float[] rows,
       int row) {
+    long scaleAddress = OpenMemory.address(w, scales, blocks * 32L);
+    long superAddress = OpenMemory.address(w, superscales, Math.ceilDiv(blocks, 8) * 128L);
     FloatVector sum = FloatVector.fromArray(F, rows, row);
     for (int k = 0; k < blocks; k++) {
-      FloatVector d = load(w, superscales + (k >> 3) * 128L);
-      FloatVector scale = unsigned(w, scales + k * 32L).mul(d).mul(broadcast(xScales[xBlock + k]));
+      FloatVector d = load(superAddress + (k >> 3) * 128L);
+      FloatVector scale =
+          unsigned(scaleAddress + k * 32L).mul(d).mul(broadcast(xScales[xBlock + k]));
       sum = toFloat(IntVector.fromArray(I, sums, k * L)).fma(scale, sum);
     }
     sum.intoArray(rows, row);
@@ -231,10 +238,12 @@ final class VectorPacked {
       int xBlock,
       float[] rows,
       int row) {
+    long scaleAddress = OpenMemory.address(w, scales, blocks * 32L);
+    long superAddress = OpenMemory.address(w, superscales, Math.ceilDiv(blocks, 8) * 128L);
     FloatVector sum = FloatVector.fromArray(F, rows, row);
     for (int k = 0; k < blocks; k++) {
-      FloatVector dmin = load(w, superscales + (k >> 3) * 128L + 64);
-      FloatVector minimum = unsigned(w, scales + k * 32L + 16).mul(dmin);
+      FloatVector dmin = load(superAddress + (k >> 3) * 128L + 64);
+      FloatVector minimum = unsigned(scaleAddress + k * 32L + 16).mul(dmin);
       sum = minimum.fma(broadcast(negativeSums[xBlock + k]), sum);
     }
     sum.intoArray(rows, row);
@@ -250,10 +259,12 @@ final class VectorPacked {
       int xBlock,
       float[] rows,
       int row) {
+    long scaleAddress = OpenMemory.address(w, scales, blocks * 16L);
+    long superAddress = OpenMemory.address(w, superscales, Math.ceilDiv(blocks, 16) * 64L);
     FloatVector sum = FloatVector.fromArray(F, rows, row);
     for (int k = 0; k < blocks; k++) {
-      FloatVector d = load(w, superscales + (k >> 4) * 64L);
-      ByteVector bytes = ByteVector.fromMemorySegment(B, w, scales + k * 16L, LE);
+      FloatVector d = load(superAddress + (k >> 4) * 64L);
+      ByteVector bytes = ByteVector.fromMemorySegment(B, MEMORY, scaleAddress + k * 16L, LE);
       FloatVector scale = Lanes.toFloat(bytes).mul(d).mul(broadcast(xScales[xBlock + (k >> 1)]));
       sum = toFloat(IntVector.fromArray(I, sums, k * L)).fma(scale, sum);
     }
@@ -262,26 +273,28 @@ final class VectorPacked {
 
   /// Quantises block by block: the largest magnitude becomes 127.
   static void quantize(MemorySegment x, long xOffset, int columns, QuantizedActivations out) {
-    for (int block = 0; block < columns / QuantizedActivations.BLOCK; block++) {
-      float largest = largest(x, xOffset + block * 128L);
+    int blocks = columns / QuantizedActivations.BLOCK;
+    long address = OpenMemory.address(x, xOffset, blocks * 128L);
+    for (int block = 0; block < blocks; block++) {
+      float largest = largest(address + block * 128L);
       float inverse = largest > 0 ? QuantizedActivations.LARGEST / largest : 0;
-      round(x, xOffset + block * 128L, inverse, out.block);
+      round(address + block * 128L, inverse, out.block);
       out.store(block, largest / QuantizedActivations.LARGEST);
     }
   }
 
-  private static float largest(MemorySegment x, long offset) {
+  private static float largest(long address) {
     FloatVector largest = FloatVector.zero(F);
     for (int i = 0; i < QuantizedActivations.BLOCK; i += L) {
-      largest = largest.max(load(x, offset + i * 4L).abs());
+      largest = largest.max(load(address + i * 4L).abs());
     }
     return largest.reduceLanes(VectorOperators.MAX);
   }
 
   /// Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
-  private static void round(MemorySegment x, long offset, float inverse, short[] out) {
+  private static void round(long address, float inverse, short[] out) {
     for (int i = 0; i < QuantizedActivations.BLOCK; i += L) {
-      IntVector bits = load(x, offset + i * 4L).mul(inverse).add(0x1.8p23f).reinterpretAsInts();
+      IntVector bits = load(address + i * 4L).mul(inverse).add(0x1.8p23f).reinterpretAsInts();
       ((ShortVector) bits.convertShape(VectorOperators.I2S, S, 0)).intoArray(out, i);
     }
   }

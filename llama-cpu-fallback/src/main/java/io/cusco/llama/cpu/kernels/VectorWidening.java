@@ -6,6 +6,7 @@ import static io.cusco.llama.cpu.kernels.Lanes.I;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
 import static io.cusco.llama.cpu.kernels.Lanes.S;
+import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
 
 import io.cusco.llama.checkpoint.DType;
 import java.lang.foreign.MemorySegment;
@@ -38,37 +39,39 @@ final class VectorWidening {
 
   private static void widenF16(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
+    long address = OpenMemory.address(weights, offset, count * 2L);
     int i = 0;
     for (; i <= count - L; i += L) {
-      ShortVector bits = ShortVector.fromMemorySegment(S, weights, offset + i * 2L, LE);
+      ShortVector bits = ShortVector.fromMemorySegment(S, MEMORY, address + i * 2L, LE);
       Lanes.f16ToFloat(bits).intoArray(out, outIndex + i);
     }
     for (; i < count; i++) {
-      out[outIndex + i] = Float.float16ToFloat(weights.get(Layouts.SHORT_LE, offset + i * 2L));
+      out[outIndex + i] = Float.float16ToFloat(MEMORY.get(Layouts.SHORT_LE, address + i * 2L));
     }
   }
 
   private static void widenBf16(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
+    long address = OpenMemory.address(weights, offset, count * 2L);
     int i = 0;
     for (; i <= count - L; i += L) {
-      ShortVector bits = ShortVector.fromMemorySegment(S, weights, offset + i * 2L, LE);
+      ShortVector bits = ShortVector.fromMemorySegment(S, MEMORY, address + i * 2L, LE);
       Lanes.bf16ToFloat(bits).intoArray(out, outIndex + i);
     }
     for (; i < count; i++) {
       out[outIndex + i] =
-          Float.intBitsToFloat(weights.get(Layouts.SHORT_LE, offset + i * 2L) << 16);
+          Float.intBitsToFloat(MEMORY.get(Layouts.SHORT_LE, address + i * 2L) << 16);
     }
   }
 
-  private static float half(MemorySegment weights, long offset) {
-    return Float.float16ToFloat(Layouts.shortAt(weights, offset));
+  private static float half(long address) {
+    return Float.float16ToFloat(Layouts.shortAt(MEMORY, address));
   }
 
   /// Bytes in int lanes, signed; byte lanes have no shifts of their own.
-  private static IntVector ints(MemorySegment weights, long offset) {
+  private static IntVector ints(long address) {
     return (IntVector)
-        ByteVector.fromMemorySegment(B, weights, offset, LE)
+        ByteVector.fromMemorySegment(B, MEMORY, address, LE)
             .convertShape(VectorOperators.B2I, I, 0);
   }
 
@@ -92,53 +95,35 @@ final class VectorWidening {
   }
 
   /// `[f16 d][32 x int8 q]`: `d * q`.
-  ///
-  /// Four blocks per turn are written out where a block is two vectors, so that the method is too
-  /// large to be inlined: deep inside its callers the compiler would stop inlining what reads a
-  /// scale.
   private static void widenQ8_0(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
-    int i = 0;
-    if (L == 16) {
-      for (; i <= count - 128; i += 128) {
-        long block = offset + i / 32 * 34L;
-        int at = outIndex + i;
-        float d0 = half(weights, block);
-        float d1 = half(weights, block + 34);
-        float d2 = half(weights, block + 68);
-        float d3 = half(weights, block + 102);
-        bytes(weights, block + 2).mul(broadcast(d0)).intoArray(out, at);
-        bytes(weights, block + 18).mul(broadcast(d0)).intoArray(out, at + 16);
-        bytes(weights, block + 36).mul(broadcast(d1)).intoArray(out, at + 32);
-        bytes(weights, block + 52).mul(broadcast(d1)).intoArray(out, at + 48);
-        bytes(weights, block + 70).mul(broadcast(d2)).intoArray(out, at + 64);
-        bytes(weights, block + 86).mul(broadcast(d2)).intoArray(out, at + 80);
-        bytes(weights, block + 104).mul(broadcast(d3)).intoArray(out, at + 96);
-        bytes(weights, block + 120).mul(broadcast(d3)).intoArray(out, at + 112);
-      }
-    }
-    for (; i < count; i += 32) {
-      long block = offset + i / 32 * 34L;
-      FloatVector d = broadcast(half(weights, block));
+    int blocks = count / 32;
+    long address = OpenMemory.address(weights, offset, blocks * 34L);
+    for (int k = 0; k < blocks; k++) {
+      long block = address + k * 34L;
+      int at = outIndex + k * 32;
+      FloatVector d = broadcast(half(block));
       for (int j = 0; j < 32; j += L) {
-        bytes(weights, block + 2 + j).mul(d).intoArray(out, outIndex + i + j);
+        bytes(block + 2 + j).mul(d).intoArray(out, at + j);
       }
     }
   }
 
-  private static FloatVector bytes(MemorySegment weights, long offset) {
-    return Lanes.toFloat(ByteVector.fromMemorySegment(B, weights, offset, LE));
+  private static FloatVector bytes(long address) {
+    return Lanes.toFloat(ByteVector.fromMemorySegment(B, MEMORY, address, LE));
   }
 
   /// `[f16 d][16 x (low, high) nibbles]`: `d * (q - 8)`, low nibbles first.
   private static void widenQ4_0(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
-    for (int i = 0; i < count; i += 32) {
-      long block = offset + i / 32 * 18L;
-      float d = half(weights, block);
+    long address = OpenMemory.address(weights, offset, count / 32 * 18L);
+    for (int k = 0; k < count / 32; k++) {
+      long block = address + k * 18L;
+      int i = k * 32;
+      float d = half(block);
       FloatVector minusEight = broadcast(-8 * d);
       for (int j = 0; j < 16; j += L) {
-        IntVector q = ints(weights, block + 2 + j);
+        IntVector q = ints(block + 2 + j);
         int at = outIndex + i + j;
         bits(q, mask(0x0f)).fma(broadcast(d), minusEight).intoArray(out, at);
         bits(q, mask(0xf0)).fma(broadcast(d / 16), minusEight).intoArray(out, at + 16);
@@ -150,19 +135,21 @@ final class VectorWidening {
   /// `d * scale * q - dmin * minimum`.
   private static void widenQ4K(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
-    for (int i = 0; i < count; i += 256) {
-      long block = offset + i / 256 * 144L;
-      float d = half(weights, block);
-      float dmin = half(weights, block + 2);
+    long address = OpenMemory.address(weights, offset, count / 256 * 144L);
+    for (int k = 0; k < count / 256; k++) {
+      long block = address + k * 144L;
+      int i = k * 256;
+      float d = half(block);
+      float dmin = half(block + 2);
       for (int pair = 0; pair < 4; pair++) {
-        int low = scaleAndMinimum(weights, block + 4, 2 * pair);
-        int high = scaleAndMinimum(weights, block + 4, 2 * pair + 1);
+        int low = scaleAndMinimum(block + 4, 2 * pair);
+        int high = scaleAndMinimum(block + 4, 2 * pair + 1);
         FloatVector lowMinimum = broadcast(-dmin * (low >>> 8));
         FloatVector highMinimum = broadcast(-dmin * (high >>> 8));
         FloatVector lowScale = broadcast(d * (low & 63));
         FloatVector highScale = broadcast(d * (high & 63) / 16);
         for (int j = 0; j < 32; j += L) {
-          IntVector q = ints(weights, block + 16 + pair * 32L + j);
+          IntVector q = ints(block + 16 + pair * 32L + j);
           int at = outIndex + i + pair * 64 + j;
           bits(q, mask(0x0f)).fma(lowScale, lowMinimum).intoArray(out, at);
           bits(q, mask(0xf0)).fma(highScale, highMinimum).intoArray(out, at + 32);
@@ -175,13 +162,15 @@ final class VectorWidening {
   /// nibbles]`.
   private static void widenQ5K(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
-    for (int i = 0; i < count; i += 256) {
-      long block = offset + i / 256 * 176L;
-      float d = half(weights, block);
-      float dmin = half(weights, block + 2);
+    long address = OpenMemory.address(weights, offset, count / 256 * 176L);
+    for (int k = 0; k < count / 256; k++) {
+      long block = address + k * 176L;
+      int i = k * 256;
+      float d = half(block);
+      float dmin = half(block + 2);
       for (int pair = 0; pair < 4; pair++) {
-        int low = scaleAndMinimum(weights, block + 4, 2 * pair);
-        int high = scaleAndMinimum(weights, block + 4, 2 * pair + 1);
+        int low = scaleAndMinimum(block + 4, 2 * pair);
+        int high = scaleAndMinimum(block + 4, 2 * pair + 1);
         FloatVector lowMinimum = broadcast(-dmin * (low >>> 8));
         FloatVector highMinimum = broadcast(-dmin * (high >>> 8));
         FloatVector lowScale = broadcast(d * (low & 63));
@@ -194,8 +183,8 @@ final class VectorWidening {
         FloatVector lowUnit = broadcast(16f / fifthLow);
         FloatVector highUnit = broadcast(256f / fifthHigh);
         for (int j = 0; j < 32; j += L) {
-          IntVector q = ints(weights, block + 48 + pair * 32L + j);
-          IntVector fifth = ints(weights, block + 16 + j);
+          IntVector q = ints(block + 48 + pair * 32L + j);
+          IntVector fifth = ints(block + 16 + j);
           int at = outIndex + i + pair * 64 + j;
           bits(fifth, mask(fifthLow))
               .fma(lowUnit, bits(q, mask(0x0f)))
@@ -212,13 +201,13 @@ final class VectorWidening {
 
   /// Scale (bits 0-5) and minimum (bits 8-13) of group `j` of a Q4_K or Q5_K block; the twelve
   /// bytes hold the first four groups' six bits directly and split the other four's.
-  static int scaleAndMinimum(MemorySegment weights, long scales, int j) {
-    int a = weights.get(Layouts.BYTE, scales + j) & 0xff;
-    int b = weights.get(Layouts.BYTE, scales + j + 4) & 0xff;
+  static int scaleAndMinimum(long scales, int j) {
+    int a = MEMORY.get(Layouts.BYTE, scales + j) & 0xff;
+    int b = MEMORY.get(Layouts.BYTE, scales + j + 4) & 0xff;
     if (j < 4) {
       return (a & 63) | ((b & 63) << 8);
     }
-    int c = weights.get(Layouts.BYTE, scales + j - 4) & 0xff;
+    int c = MEMORY.get(Layouts.BYTE, scales + j - 4) & 0xff;
     return ((b & 15) | ((c >> 6) << 4)) | (((b >> 4) | ((a >> 6) << 4)) << 8);
   }
 
@@ -237,21 +226,23 @@ final class VectorWidening {
   /// The weights in low nibbles; their two high bits are worth 16.
   private static void widenQ6Low(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
-    for (int i = 0; i < count; i += 256) {
-      long block = offset + i / 256 * 210L;
-      float d = half(weights, block + 208);
+    long address = OpenMemory.address(weights, offset, count / 256 * 210L);
+    for (int k = 0; k < count / 256; k++) {
+      long block = address + k * 210L;
+      int i = k * 256;
+      float d = half(block + 208);
       for (int part = 0; part < 2; part++) {
         for (int j = 0; j < 32; j += L) {
-          IntVector low0 = ints(weights, block + part * 64L + j);
-          IntVector low1 = ints(weights, block + part * 64L + 32 + j);
-          IntVector pairs = ints(weights, block + 128 + part * 32L + j);
+          IntVector low0 = ints(block + part * 64L + j);
+          IntVector low1 = ints(block + part * 64L + 32 + j);
+          IntVector pairs = ints(block + 128 + part * 32L + j);
           FloatVector nibble0 = toFloat(low0.and(0x0f));
           FloatVector nibble1 = toFloat(low1.and(0x0f));
           FloatVector pair0 = toFloat(pairs.and(0x03));
           FloatVector pair1 = toFloat(pairs.and(0x0c));
           long scales = block + 192 + part * 8L + j / 16;
-          float d0 = d * weights.get(Layouts.BYTE, scales);
-          float d1 = d * weights.get(Layouts.BYTE, scales + 2);
+          float d0 = d * MEMORY.get(Layouts.BYTE, scales);
+          float d1 = d * MEMORY.get(Layouts.BYTE, scales + 2);
           int at = outIndex + i + part * 128 + j;
           nibble0 = pair0.fma(FloatVector.broadcast(F, 16), nibble0);
           nibble1 = pair1.fma(FloatVector.broadcast(F, 4), nibble1);
@@ -267,21 +258,23 @@ final class VectorWidening {
   /// The weights in high nibbles, which are read sixteen times too large.
   private static void widenQ6High(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
-    for (int i = 0; i < count; i += 256) {
-      long block = offset + i / 256 * 210L;
-      float d = half(weights, block + 208) / 16;
+    long address = OpenMemory.address(weights, offset, count / 256 * 210L);
+    for (int k = 0; k < count / 256; k++) {
+      long block = address + k * 210L;
+      int i = k * 256;
+      float d = half(block + 208) / 16;
       for (int part = 0; part < 2; part++) {
         for (int j = 0; j < 32; j += L) {
-          IntVector low0 = ints(weights, block + part * 64L + j);
-          IntVector low1 = ints(weights, block + part * 64L + 32 + j);
-          IntVector pairs = ints(weights, block + 128 + part * 32L + j);
+          IntVector low0 = ints(block + part * 64L + j);
+          IntVector low1 = ints(block + part * 64L + 32 + j);
+          IntVector pairs = ints(block + 128 + part * 32L + j);
           FloatVector nibble0 = toFloat(low0.and(0xf0));
           FloatVector nibble1 = toFloat(low1.and(0xf0));
           FloatVector pair0 = toFloat(pairs.and(0x30));
           FloatVector pair1 = toFloat(pairs.and(0xc0));
           long scales = block + 196 + part * 8L + j / 16;
-          float d0 = d * weights.get(Layouts.BYTE, scales);
-          float d1 = d * weights.get(Layouts.BYTE, scales + 2);
+          float d0 = d * MEMORY.get(Layouts.BYTE, scales);
+          float d1 = d * MEMORY.get(Layouts.BYTE, scales + 2);
           int at = outIndex + i + part * 128 + j + 64;
           nibble0 = pair0.fma(FloatVector.broadcast(F, 16), nibble0);
           nibble1 = pair1.fma(FloatVector.broadcast(F, 4), nibble1);

@@ -180,8 +180,8 @@ final class KernelWarmUp {
     repeat(
         "attention",
         () -> {
-          state.reset();
-          kernels.attendTile(tile, 0, 0, positions, x, 0, state);
+          state.begin(x, 0);
+          kernels.attendTile(tile, 0, 0, positions, state);
         },
         () -> state.sum.clone());
   }

@@ -360,16 +360,10 @@ class VectorKernelsTest {
       Kernels kernels, KvTile tile, MemorySegment q, int group, int[] visible) {
     AttentionState state =
         new AttentionState(group, tile.headDim(), tile.positions(), tile.valueStride(), arena);
-    state.reset();
+    state.begin(q, 0);
     for (int block = 0; block < visible.length; block++) {
       kernels.attendTile(
-          tile,
-          block * tile.keyTileBytes(),
-          block * tile.valueTileBytes(),
-          visible[block],
-          q,
-          0,
-          state);
+          tile, block * tile.keyTileBytes(), block * tile.valueTileBytes(), visible[block], state);
     }
     MemorySegment out = NativeMemory.allocateZeroed(4L * group * tile.headDim(), arena);
     for (int g = 0; g < group; g++) {
