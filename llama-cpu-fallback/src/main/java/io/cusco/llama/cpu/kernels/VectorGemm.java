@@ -4,7 +4,6 @@ import static io.cusco.llama.cpu.kernels.Kernels.WIDE_STRIDE;
 import static io.cusco.llama.cpu.kernels.Lanes.F;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
-import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -21,15 +20,14 @@ import jdk.incubator.vector.FloatVector;
 final class VectorGemm {
   private VectorGemm() {}
 
-  private static FloatVector load(long address) {
-    return FloatVector.fromMemorySegment(F, MEMORY, address, LE);
+  private static FloatVector load(MemorySegment x, long offset) {
+    return FloatVector.fromMemorySegment(F, x, offset, LE);
   }
 
   /// Tokens in the lanes: a step multiplies two vectors of a panel, one column, by one broadcast
   /// weight per row. `c` is `[12][2 * lanes]`.
   static void tokens12x2(
       float[] w, int wIndex, MemorySegment x, long xOffset, int count, float[] c, int cIndex) {
-    long xAddress = OpenMemory.address(x, xOffset, count * (8L * L));
     FloatVector a0 = FloatVector.fromArray(F, c, cIndex);
     FloatVector b0 = FloatVector.fromArray(F, c, cIndex + L);
     FloatVector a1 = FloatVector.fromArray(F, c, cIndex + 2 * L);
@@ -55,9 +53,9 @@ final class VectorGemm {
     FloatVector a11 = FloatVector.fromArray(F, c, cIndex + 22 * L);
     FloatVector b11 = FloatVector.fromArray(F, c, cIndex + 23 * L);
     for (int k = 0; k < count; k++) {
-      long at = xAddress + k * (8L * L);
-      FloatVector x0 = load(at);
-      FloatVector x1 = load(at + 4L * L);
+      long at = xOffset + k * (8L * L);
+      FloatVector x0 = load(x, at);
+      FloatVector x1 = load(x, at + 4L * L);
       FloatVector weight = FloatVector.broadcast(F, w[wIndex + k]);
       a0 = weight.fma(x0, a0);
       b0 = weight.fma(x1, b0);
@@ -125,7 +123,6 @@ final class VectorGemm {
   /// weight per row. `c` is `[12][1 * lanes]`.
   static void tokens12x1(
       float[] w, int wIndex, MemorySegment x, long xOffset, int count, float[] c, int cIndex) {
-    long xAddress = OpenMemory.address(x, xOffset, count * (4L * L));
     FloatVector a0 = FloatVector.fromArray(F, c, cIndex);
     FloatVector a1 = FloatVector.fromArray(F, c, cIndex + L);
     FloatVector a2 = FloatVector.fromArray(F, c, cIndex + 2 * L);
@@ -139,7 +136,7 @@ final class VectorGemm {
     FloatVector a10 = FloatVector.fromArray(F, c, cIndex + 10 * L);
     FloatVector a11 = FloatVector.fromArray(F, c, cIndex + 11 * L);
     for (int k = 0; k < count; k++) {
-      FloatVector x0 = load(xAddress + k * (4L * L));
+      FloatVector x0 = load(x, xOffset + k * (4L * L));
       a0 = FloatVector.broadcast(F, w[wIndex + k]).fma(x0, a0);
       a1 = FloatVector.broadcast(F, w[wIndex + k + WIDE_STRIDE]).fma(x0, a1);
       a2 = FloatVector.broadcast(F, w[wIndex + k + 2 * WIDE_STRIDE]).fma(x0, a2);
@@ -179,8 +176,6 @@ final class VectorGemm {
       int count,
       float[] c,
       int cIndex) {
-    long x0Address = OpenMemory.address(x, xOffset, count * 4L);
-    long x1Address = OpenMemory.address(x, xOffset + xStride, count * 4L);
     FloatVector a0 = FloatVector.fromArray(F, c, cIndex);
     FloatVector b0 = FloatVector.fromArray(F, c, cIndex + L);
     FloatVector a1 = FloatVector.fromArray(F, c, cIndex + 2 * L);
@@ -206,8 +201,8 @@ final class VectorGemm {
     FloatVector a11 = FloatVector.fromArray(F, c, cIndex + 22 * L);
     FloatVector b11 = FloatVector.fromArray(F, c, cIndex + 23 * L);
     for (int k = 0; k < count; k += L) {
-      FloatVector x0 = load(x0Address + k * 4L);
-      FloatVector x1 = load(x1Address + k * 4L);
+      FloatVector x0 = load(x, xOffset + k * 4L);
+      FloatVector x1 = load(x, xOffset + xStride + k * 4L);
       FloatVector weight = FloatVector.fromArray(F, w, wIndex + k);
       a0 = weight.fma(x0, a0);
       b0 = weight.fma(x1, b0);
@@ -276,7 +271,6 @@ final class VectorGemm {
   /// multiple of the lanes.
   static void columns12x1(
       float[] w, int wIndex, MemorySegment x, long xOffset, int count, float[] c, int cIndex) {
-    long xAddress = OpenMemory.address(x, xOffset, count * 4L);
     FloatVector a0 = FloatVector.fromArray(F, c, cIndex);
     FloatVector a1 = FloatVector.fromArray(F, c, cIndex + L);
     FloatVector a2 = FloatVector.fromArray(F, c, cIndex + 2 * L);
@@ -290,7 +284,7 @@ final class VectorGemm {
     FloatVector a10 = FloatVector.fromArray(F, c, cIndex + 10 * L);
     FloatVector a11 = FloatVector.fromArray(F, c, cIndex + 11 * L);
     for (int k = 0; k < count; k += L) {
-      FloatVector x0 = load(xAddress + k * 4L);
+      FloatVector x0 = load(x, xOffset + k * 4L);
       a0 = FloatVector.fromArray(F, w, wIndex + k).fma(x0, a0);
       a1 = FloatVector.fromArray(F, w, wIndex + k + WIDE_STRIDE).fma(x0, a1);
       a2 = FloatVector.fromArray(F, w, wIndex + k + 2 * WIDE_STRIDE).fma(x0, a2);

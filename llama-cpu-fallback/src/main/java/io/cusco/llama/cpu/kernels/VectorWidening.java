@@ -40,28 +40,29 @@ final class VectorWidening {
   private static void widenF16(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
     long address = OpenMemory.address(weights, offset, count * 2L);
-    int i = 0;
-    for (; i <= count - L; i += L) {
-      ShortVector bits = ShortVector.fromMemorySegment(S, MEMORY, address + i * 2L, LE);
-      Lanes.f16ToFloat(bits).intoArray(out, outIndex + i);
+    int vectors = count / L;
+    for (int k = 0; k < vectors; k++) {
+      Lanes.f16ToFloat(shorts(address + k * (2L * L))).intoArray(out, outIndex + k * L);
     }
-    for (; i < count; i++) {
-      out[outIndex + i] = Float.float16ToFloat(MEMORY.get(Layouts.SHORT_LE, address + i * 2L));
+    for (int i = vectors * L; i < count; i++) {
+      out[outIndex + i] = half(address + i * 2L);
     }
   }
 
   private static void widenBf16(
       MemorySegment weights, long offset, int count, float[] out, int outIndex) {
     long address = OpenMemory.address(weights, offset, count * 2L);
-    int i = 0;
-    for (; i <= count - L; i += L) {
-      ShortVector bits = ShortVector.fromMemorySegment(S, MEMORY, address + i * 2L, LE);
-      Lanes.bf16ToFloat(bits).intoArray(out, outIndex + i);
+    int vectors = count / L;
+    for (int k = 0; k < vectors; k++) {
+      Lanes.bf16ToFloat(shorts(address + k * (2L * L))).intoArray(out, outIndex + k * L);
     }
-    for (; i < count; i++) {
-      out[outIndex + i] =
-          Float.intBitsToFloat(MEMORY.get(Layouts.SHORT_LE, address + i * 2L) << 16);
+    for (int i = vectors * L; i < count; i++) {
+      out[outIndex + i] = Float.intBitsToFloat(Layouts.shortAt(MEMORY, address + i * 2L) << 16);
     }
+  }
+
+  private static ShortVector shorts(long address) {
+    return ShortVector.fromMemorySegment(S, MEMORY, address, LE);
   }
 
   private static float half(long address) {
