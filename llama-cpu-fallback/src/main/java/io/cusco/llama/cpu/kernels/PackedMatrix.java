@@ -38,8 +38,8 @@ public final class PackedMatrix {
 
   private static final int SUPERBLOCK = 256;
 
-  /// What a short vector reads beyond the last row's scales.
-  private static final int PADDING = 64;
+  /// What the ranges of narrow vectors reach beyond the last group.
+  private static final int PADDING = 128;
 
   private final Matrix source;
   private final Matrix copy;

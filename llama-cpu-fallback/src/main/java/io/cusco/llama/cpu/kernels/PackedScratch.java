@@ -8,10 +8,8 @@ public final class PackedScratch {
   /// Columns of one turn: their partial sums stay in the first-level cache.
   static final int TILE = 1024;
 
-  private static final int STEP = 512;
-
   /// Sums of eight columns in four bits, or of sixteen in bytes; room for four places.
-  final short[] partial = new short[TILE / 8 * 32 + 3 * STEP];
+  final short[] partial = new short[TILE / 8 * 32 + PackedTile.PLACES];
 
   /// Per block of columns one sum for each lane.
   final int[] sums = new int[TILE / 16 * PackedMatrix.GROUP];
@@ -19,10 +17,6 @@ public final class PackedScratch {
   /// One sum per row of the group.
   final float[] rows = new float[PackedMatrix.GROUP];
 
-  /// Where in [#partial] a tile's sums go. A load whose address agrees in its low twelve bits with
-  /// a store just before waits for that store, and within a tile weights and sums advance at the
-  /// same rate: with one place, some runs would be half as fast throughout.
-  static int place(int group, int column) {
-    return ((group + column / TILE) & 3) * STEP;
-  }
+  /// The tile in work.
+  final PackedTile tile = new PackedTile();
 }

@@ -8,6 +8,7 @@ import static io.cusco.llama.cpu.kernels.Lanes.LE;
 import static io.cusco.llama.cpu.kernels.Lanes.S;
 import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
 
+import io.cusco.llama.checkpoint.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.ByteVector;
@@ -29,10 +30,13 @@ import jdk.incubator.vector.VectorSpecies;
 /// No sum overflows: 16 columns of at most 15 * 127, or, for Q6_K, 8 of at most 32 * 127 once the
 /// offset is taken off, which arithmetic modulo 2^16 may do afterwards.
 ///
-/// Steps with scratch arrays between them, because a method with two of them would pass the size at
-/// which the compiler stops turning Vector API calls into instructions; four multiplications a turn
-/// are close to it. Numbers are taken apart in int lanes: shifts of short lanes compile to shifts
-/// by a register.
+/// A tile, some columns of one group, goes through a list of passes with scratch arrays between
+/// them. A pass is small enough for the compiler; two in one method are not, because from some size
+/// on it calls Vector API operations instead of turning them into instructions. What keeps it from
+/// inlining them into one method is that one call runs them all: it inlines a call of at most two
+/// different targets, and every format has three.
+///
+/// Numbers are taken apart in int lanes: shifts of short lanes compile to shifts by a register.
 final class VectorPacked {
   private static final VectorSpecies<Short> PAIRS = VectorSpecies.of(short.class, F.vectorShape());
 
@@ -44,54 +48,43 @@ final class VectorPacked {
 
   private VectorPacked() {}
 
+  /// A step of a tile's product.
+  private interface Pass {
+    void run(PackedMatrix w, PackedTile tile, QuantizedActivations x, PackedScratch scratch);
+  }
+
+  private static final Pass[] Q4_0 = {
+    VectorPacked::nibbles, VectorPacked::addChunks, VectorPacked::scaleQ4_0
+  };
+  private static final Pass[] Q4_K = {
+    VectorPacked::nibbles, VectorPacked::addChunks, VectorPacked::scaleQ4K, VectorPacked::minimaQ4K
+  };
+  private static final Pass[] Q6_K = {
+    VectorPacked::bytes, VectorPacked::takeOffsets, VectorPacked::scaleQ6K
+  };
+
+  private static Pass[] passes(DType type) {
+    return switch (type) {
+      case Q4_0 -> Q4_0;
+      case Q4_K -> Q4_K;
+      case Q6_K -> Q6_K;
+      default -> throw new IllegalStateException(type + " is not reordered");
+    };
+  }
+
   /// Sums of one group of rows, `scratch.rows`.
   static void group(PackedMatrix w, int group, QuantizedActivations x, PackedScratch scratch) {
+    Pass[] passes = passes(w.type());
+    PackedTile tile = scratch.tile;
     Arrays.fill(scratch.rows, 0);
     for (int column = 0; column < w.columns(); column += PackedScratch.TILE) {
       int count = Math.min(PackedScratch.TILE, w.columns() - column);
-      int place = PackedScratch.place(group, column);
       for (int row = 0; row < PackedMatrix.GROUP; row += L) {
-        tile(w, w.groupOffset(group), row, column, count, x, scratch, place);
+        tile.place(w, group, row, column, count);
+        for (Pass pass : passes) {
+          pass.run(w, tile, x, scratch);
+        }
       }
-    }
-  }
-
-  private static void tile(
-      PackedMatrix w,
-      long at,
-      int row,
-      int column,
-      int count,
-      QuantizedActivations x,
-      PackedScratch scratch,
-      int place) {
-    MemorySegment segment = w.segment();
-    short[] partial = scratch.partial;
-    int[] sums = scratch.sums;
-    float[] rows = scratch.rows;
-    int block = column / 32;
-    int pairs = column / 2;
-    long scales = at + w.scalesAt + column + row;
-    switch (w.type()) {
-      case Q4_0 -> {
-        nibbles(segment, at + column * 8L + row * 4L, count / 8, x.pairs, pairs, partial, place);
-        addChunks(partial, place, count / 32, sums);
-        scaleQ4_0(segment, scales + row, count / 32, sums, x.sums, x.scales, block, rows, row);
-      }
-      case Q4_K -> {
-        long supers = at + w.superscalesAt + column / 2 + row * 4L;
-        nibbles(segment, at + column * 8L + row * 4L, count / 8, x.pairs, pairs, partial, place);
-        addChunks(partial, place, count / 32, sums);
-        scaleQ4K(segment, scales, supers, count / 32, sums, x.scales, block, rows, row);
-        minimaQ4K(segment, scales, supers, count / 32, x.negativeSums, block, rows, row);
-      }
-      case Q6_K -> {
-        long supers = at + w.superscalesAt + column / 4 + row * 4L;
-        bytes(segment, at + column * 16L + row * 4L, count / 16, x.pairs, pairs, partial, place);
-        takeOffsets(partial, place, count / 16, x.offsets, column / 16, sums);
-        scaleQ6K(segment, scales, supers, count / 16, sums, x.scales, block, rows, row);
-      }
-      default -> throw new IllegalStateException(w.type() + " is not reordered");
     }
   }
 
@@ -109,30 +102,41 @@ final class VectorPacked {
 
   /// Eight columns a turn.
   private static void nibbles(
-      MemorySegment w, long wOffset, int chunks, int[] x, int xIndex, short[] partial, int place) {
-    long address = OpenMemory.address(w, wOffset, chunks * 64L);
+      PackedMatrix w, PackedTile tile, QuantizedActivations x, PackedScratch scratch) {
+    int chunks = tile.columns / 8;
+    long address = OpenMemory.address(w.segment(), tile.numbersAt, chunks * 64L);
+    int[] pairs = x.pairs;
+    int first = tile.column / 2;
+    short[] partial = scratch.partial;
+    int place = tile.place;
     for (int k = 0; k < chunks; k++) {
       IntVector v = IntVector.fromMemorySegment(I, MEMORY, address + k * 64L, LE);
-      int at = xIndex + k * 4;
-      ShortVector sum0 = masked(v, NIBBLES).mul(pair(x, at));
-      ShortVector sum1 = shifted(v, 4, NIBBLES).mul(pair(x, at + 1));
-      sum0 = shifted(v, 8, NIBBLES).mul(pair(x, at + 2)).add(sum0);
-      sum1 = shifted(v, 12, NIBBLES).mul(pair(x, at + 3)).add(sum1);
+      int at = first + k * 4;
+      ShortVector sum0 = masked(v, NIBBLES).mul(pair(pairs, at));
+      ShortVector sum1 = shifted(v, 4, NIBBLES).mul(pair(pairs, at + 1));
+      sum0 = shifted(v, 8, NIBBLES).mul(pair(pairs, at + 2)).add(sum0);
+      sum1 = shifted(v, 12, NIBBLES).mul(pair(pairs, at + 3)).add(sum1);
       sum0.add(sum1).intoArray(partial, place + k * WIDTH);
     }
   }
 
   /// Sixteen columns a turn.
   private static void bytes(
-      MemorySegment w, long wOffset, int blocks, int[] x, int xIndex, short[] partial, int place) {
-    long address = OpenMemory.address(w, wOffset, blocks * 256L);
+      PackedMatrix w, PackedTile tile, QuantizedActivations x, PackedScratch scratch) {
+    int blocks = tile.columns / 16;
+    long address = OpenMemory.address(w.segment(), tile.numbersAt, blocks * 256L);
+    int[] pairs = x.pairs;
+    int first = tile.column / 2;
+    short[] partial = scratch.partial;
+    int place = tile.place;
     for (int k = 0; k < blocks; k++) {
       ShortVector sum = ShortVector.zero(PAIRS);
       for (int chunk = 0; chunk < 4; chunk++) {
-        IntVector v = IntVector.fromMemorySegment(I, MEMORY, address + k * 256L + chunk * 64L, LE);
-        int at = xIndex + k * 8 + chunk * 2;
-        sum = masked(v, BYTES).mul(pair(x, at)).add(sum);
-        sum = shifted(v, 8, BYTES).mul(pair(x, at + 1)).add(sum);
+        long chunkAt = address + k * 256L + chunk * 64L;
+        IntVector v = IntVector.fromMemorySegment(I, MEMORY, chunkAt, LE);
+        int at = first + k * 8 + chunk * 2;
+        sum = masked(v, BYTES).mul(pair(pairs, at)).add(sum);
+        sum = shifted(v, 8, BYTES).mul(pair(pairs, at + 1)).add(sum);
       }
       sum.intoArray(partial, place + k * WIDTH);
     }
@@ -143,7 +147,12 @@ final class VectorPacked {
   }
 
   /// The four partial sums of 32 columns together.
-  private static void addChunks(short[] partial, int place, int blocks, int[] sums) {
+  private static void addChunks(
+      PackedMatrix w, PackedTile tile, QuantizedActivations x, PackedScratch scratch) {
+    short[] partial = scratch.partial;
+    int[] sums = scratch.sums;
+    int place = tile.place;
+    int blocks = tile.columns / 32;
     for (int k = 0; k < blocks; k++) {
       int at = place + k * (4 * WIDTH);
       ShortVector low = shorts(partial, at).add(shorts(partial, at + WIDTH));
@@ -154,10 +163,16 @@ final class VectorPacked {
 
   /// The sums of 16 columns, relative to Q6_K's offset.
   private static void takeOffsets(
-      short[] partial, int place, int blocks, int[] offsets, int offset, int[] sums) {
+      PackedMatrix w, PackedTile tile, QuantizedActivations x, PackedScratch scratch) {
+    short[] partial = scratch.partial;
+    int[] sums = scratch.sums;
+    int[] offsets = x.offsets;
+    int place = tile.place;
+    int first = tile.column / 16;
+    int blocks = tile.columns / 16;
     for (int k = 0; k < blocks; k++) {
       ShortVector numbers = shorts(partial, place + k * WIDTH);
-      halves(numbers.sub(pair(offsets, offset + k))).intoArray(sums, k * L);
+      halves(numbers.sub(pair(offsets, first + k))).intoArray(sums, k * L);
     }
   }
 
@@ -187,88 +202,72 @@ final class VectorPacked {
   }
 
   private static void scaleQ4_0(
-      MemorySegment w,
-      long scales,
-      int blocks,
-      int[] sums,
-      int[] xSums,
-      float[] xScales,
-      int xBlock,
-      float[] rows,
-      int row) {
-    long address = OpenMemory.address(w, scales, blocks * 32L);
-    FloatVector sum = FloatVector.fromArray(F, rows, row);
+      PackedMatrix w, PackedTile tile, QuantizedActivations x, PackedScratch scratch) {
+    int blocks = tile.columns / 32;
+    long scales = OpenMemory.address(w.segment(), tile.scalesAt, blocks * 32L);
+    int[] sums = scratch.sums;
+    int[] xSums = x.sums;
+    float[] xScales = x.scales;
+    int first = tile.column / 32;
+    FloatVector sum = FloatVector.fromArray(F, scratch.rows, tile.row);
     for (int k = 0; k < blocks; k++) {
-      IntVector product = IntVector.fromArray(I, sums, k * L).sub(8 * xSums[xBlock + k]);
-      ShortVector bits = ShortVector.fromMemorySegment(S, MEMORY, address + k * 32L, LE);
-      FloatVector scale = Lanes.f16ToFloat(bits).mul(broadcast(xScales[xBlock + k]));
+      IntVector product = IntVector.fromArray(I, sums, k * L).sub(8 * xSums[first + k]);
+      ShortVector bits = ShortVector.fromMemorySegment(S, MEMORY, scales + k * 32L, LE);
+      FloatVector scale = Lanes.f16ToFloat(bits).mul(broadcast(xScales[first + k]));
       sum = toFloat(product).fma(scale, sum);
     }
-    sum.intoArray(rows, row);
+    sum.intoArray(scratch.rows, tile.row);
   }
 
   private static void scaleQ4K(
-      MemorySegment w,
-      long scales,
-      long superscales,
-      int blocks,
-      int[] sums,
-      float[] xScales,
-      int xBlock,
-      float[] rows,
-      int row) {
-    long scaleAddress = OpenMemory.address(w, scales, blocks * 32L);
-    long superAddress = OpenMemory.address(w, superscales, Math.ceilDiv(blocks, 8) * 128L);
-    FloatVector sum = FloatVector.fromArray(F, rows, row);
+      PackedMatrix w, PackedTile tile, QuantizedActivations x, PackedScratch scratch) {
+    int blocks = tile.columns / 32;
+    long scales = OpenMemory.address(w.segment(), tile.scalesAt, blocks * 32L);
+    long supers = OpenMemory.address(w.segment(), tile.superscalesAt, blocks / 8 * 128L);
+    int[] sums = scratch.sums;
+    float[] xScales = x.scales;
+    int first = tile.column / 32;
+    FloatVector sum = FloatVector.fromArray(F, scratch.rows, tile.row);
     for (int k = 0; k < blocks; k++) {
-      FloatVector d = load(superAddress + (k >> 3) * 128L);
-      FloatVector scale =
-          unsigned(scaleAddress + k * 32L).mul(d).mul(broadcast(xScales[xBlock + k]));
+      FloatVector d = load(supers + (k >> 3) * 128L);
+      FloatVector scale = unsigned(scales + k * 32L).mul(d).mul(broadcast(xScales[first + k]));
       sum = toFloat(IntVector.fromArray(I, sums, k * L)).fma(scale, sum);
     }
-    sum.intoArray(rows, row);
+    sum.intoArray(scratch.rows, tile.row);
   }
 
   private static void minimaQ4K(
-      MemorySegment w,
-      long scales,
-      long superscales,
-      int blocks,
-      float[] negativeSums,
-      int xBlock,
-      float[] rows,
-      int row) {
-    long scaleAddress = OpenMemory.address(w, scales, blocks * 32L);
-    long superAddress = OpenMemory.address(w, superscales, Math.ceilDiv(blocks, 8) * 128L);
-    FloatVector sum = FloatVector.fromArray(F, rows, row);
+      PackedMatrix w, PackedTile tile, QuantizedActivations x, PackedScratch scratch) {
+    int blocks = tile.columns / 32;
+    long minima = OpenMemory.address(w.segment(), tile.scalesAt + 16, blocks * 32L);
+    long supers = OpenMemory.address(w.segment(), tile.superscalesAt + 64, blocks / 8 * 128L);
+    float[] negativeSums = x.negativeSums;
+    int first = tile.column / 32;
+    FloatVector sum = FloatVector.fromArray(F, scratch.rows, tile.row);
     for (int k = 0; k < blocks; k++) {
-      FloatVector dmin = load(superAddress + (k >> 3) * 128L + 64);
-      FloatVector minimum = unsigned(scaleAddress + k * 32L + 16).mul(dmin);
-      sum = minimum.fma(broadcast(negativeSums[xBlock + k]), sum);
+      FloatVector dmin = load(supers + (k >> 3) * 128L);
+      FloatVector minimum = unsigned(minima + k * 32L).mul(dmin);
+      sum = minimum.fma(broadcast(negativeSums[first + k]), sum);
     }
-    sum.intoArray(rows, row);
+    sum.intoArray(scratch.rows, tile.row);
   }
 
   private static void scaleQ6K(
-      MemorySegment w,
-      long scales,
-      long superscales,
-      int blocks,
-      int[] sums,
-      float[] xScales,
-      int xBlock,
-      float[] rows,
-      int row) {
-    long scaleAddress = OpenMemory.address(w, scales, blocks * 16L);
-    long superAddress = OpenMemory.address(w, superscales, Math.ceilDiv(blocks, 16) * 64L);
-    FloatVector sum = FloatVector.fromArray(F, rows, row);
+      PackedMatrix w, PackedTile tile, QuantizedActivations x, PackedScratch scratch) {
+    int blocks = tile.columns / 16;
+    long scales = OpenMemory.address(w.segment(), tile.scalesAt, blocks * 16L);
+    long supers = OpenMemory.address(w.segment(), tile.superscalesAt, blocks / 16 * 64L);
+    int[] sums = scratch.sums;
+    float[] xScales = x.scales;
+    int first = tile.column / 32;
+    FloatVector sum = FloatVector.fromArray(F, scratch.rows, tile.row);
     for (int k = 0; k < blocks; k++) {
-      FloatVector d = load(superAddress + (k >> 4) * 64L);
-      ByteVector bytes = ByteVector.fromMemorySegment(B, MEMORY, scaleAddress + k * 16L, LE);
-      FloatVector scale = Lanes.toFloat(bytes).mul(d).mul(broadcast(xScales[xBlock + (k >> 1)]));
+      FloatVector d = load(supers + (k >> 4) * 64L);
+      ByteVector bytes = ByteVector.fromMemorySegment(B, MEMORY, scales + k * 16L, LE);
+      FloatVector scale = Lanes.toFloat(bytes).mul(d).mul(broadcast(xScales[first + (k >> 1)]));
       sum = toFloat(IntVector.fromArray(I, sums, k * L)).fma(scale, sum);
     }
-    sum.intoArray(rows, row);
+    sum.intoArray(scratch.rows, tile.row);
   }
 
   /// Quantises block by block: the largest magnitude becomes 127.
