@@ -16,7 +16,7 @@ import java.util.Arrays;
 /// Products of several tokens with weight matrices. Weights of every type are widened to float32 a
 /// block at a time, and each widened weight is multiplied with all tokens while a cache holds it.
 ///
-/// From [#minPanelTokens] tokens on, tokens are the lanes. The input is transposed once:
+/// From [#minPanelTokens(int)] tokens on, tokens are the lanes. The input is transposed once:
 ///
 /// ```
 ///   x: [tokens][columns]  ->  panels: [block of columns][panel][column][one or two vectors]
@@ -76,7 +76,7 @@ final class BatchMatMul {
     panels = NativeMemory.allocateZeroed((long) padded * maxColumns * Float.BYTES, arena);
     scratch = new Scratch[pool.numThreads()];
     for (int i = 0; i < scratch.length; i++) {
-      scratch[i] = new Scratch(padded, panelTokens, lanes * minPanelTokens());
+      scratch[i] = new Scratch(padded, panelTokens, lanes * (minPanelTokens(lanes) + 1));
     }
   }
 
@@ -98,7 +98,7 @@ final class BatchMatMul {
   }
 
   /// From here on tokens are the lanes.
-  private int minPanelTokens() {
+  static int minPanelTokens(int lanes) {
     return lanes * 3 / 4;
   }
 
@@ -110,7 +110,7 @@ final class BatchMatMul {
     this.projections = projections;
     rowsPerTask = rowsPerTask();
     int columns = projections[0].weight().columns();
-    if (numTokens < minPanelTokens()) {
+    if (numTokens < minPanelTokens(lanes)) {
       pool.run(fewPhase, tasksBefore(projections.length));
     } else {
       pool.run(transposePhase, numPanels() * Math.ceilDiv(columns, TRANSPOSE_BLOCK));
@@ -327,13 +327,14 @@ final class BatchMatMul {
     }
   }
 
-  /// One tile of rows with all tokens, two at a time.
+  /// One tile of rows with all tokens, two at a time. An odd token is multiplied twice: a kernel
+  /// for one would save little and be one more to compile before the first answer.
   private void multiplyFewRows(Projection projection, int rowStart, int rows, Scratch scratch) {
     Matrix w = projection.weight();
-    float[] sums = scratch.products; // [pair][row][token of the pair][lane]
-    int tokenSums = TILE_ROWS * lanes;
     int pair = kernels.panelVectors();
-    Arrays.fill(sums, 0, numTokens * tokenSums, 0);
+    float[] sums = scratch.products; // [pair][row][token of the pair][lane]
+    int pairSums = TILE_ROWS * pair * lanes;
+    Arrays.fill(sums, 0, Math.ceilDiv(numTokens, pair) * pairSums, 0);
     for (int column = 0; column < w.columns(); column += WIDE_COLUMNS) {
       int count = Math.min(WIDE_COLUMNS, w.columns() - column);
       widen(w, rowStart, rows, column, count, scratch.wide);
@@ -343,19 +344,17 @@ final class BatchMatMul {
             0,
             x,
             token * xStride + (long) column * Float.BYTES,
-            xStride,
-            Math.min(pair, numTokens - token),
+            token + pair <= numTokens ? xStride : 0,
+            pair,
             count,
             sums,
-            token * tokenSums);
+            token / pair * pairSums);
       }
     }
     for (int token = 0; token < numTokens; token++) {
-      int first = token / pair * pair;
-      int tokens = Math.min(pair, numTokens - first);
-      int from = first * tokenSums + (token - first) * lanes;
+      int from = token / pair * pairSums + token % pair * lanes;
       for (int row = 0; row < rows; row++) {
-        scratch.row[row] = kernels.sumLanes(sums, from + row * tokens * lanes);
+        scratch.row[row] = kernels.sumLanes(sums, from + row * pair * lanes);
       }
       storeRow(projection, token, rowStart, rows, scratch);
     }

@@ -86,9 +86,13 @@ final class PrefillAttention {
         && group <= MAX_ROWS;
   }
 
-  /// Whether a run of so many tokens is faster here than token by token: it fills a tile of rows.
+  /// Whether a run of so many tokens is faster here than token by token. It fills a tile of rows,
+  /// and the products of its step use the same tile: a few tokens would wait for its compilation
+  /// longer than it saves them.
   boolean takes(int tokens) {
-    return scratch.length > 0 && tokens * group >= TILE_ROWS;
+    return scratch.length > 0
+        && tokens * group >= TILE_ROWS
+        && tokens >= BatchMatMul.minPanelTokens(kernels.lanes());
   }
 
   /// The longest run that [#attend] takes at once.
