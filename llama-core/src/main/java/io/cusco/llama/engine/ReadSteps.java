@@ -41,7 +41,7 @@ final class ReadSteps {
           task.done().complete(task.reader().result());
         }
       } catch (RuntimeException e) {
-        task.done().completeExceptionally(e);
+        task.done().completeExceptionally(failure(task, e));
       }
       return task.done().isDone();
     }
@@ -178,7 +178,14 @@ final class ReadSteps {
     for (Part<?> part : parts) {
       started.remove(part.task());
       blocks.release(part.task().tokens());
-      part.task().done().completeExceptionally(cause);
+      part.task().done().completeExceptionally(failure(part.task(), cause));
     }
+  }
+
+  private static LlamaException failure(ReadTask<?> task, RuntimeException cause) {
+    return cause instanceof LlamaException known
+        ? known
+        : new LlamaException(
+            "reading a text of %d tokens failed: %s".formatted(task.tokens().size(), cause), cause);
   }
 }
