@@ -225,10 +225,10 @@ public final class Engine implements AutoCloseable {
   /// until all are delivered. Nothing is drawn, so the rows are as the model gives them, broken
   /// values included.
   ///
-  /// The text takes part in the engine's KV cache and gets steps of its own, of as many tokens as
-  /// the model gives rows of logits, in turn with the steps of running requests. `sink` runs on the
-  /// engine thread and must not wait for this engine. A thread that is interrupted here gives up:
-  /// it gets a [LlamaException], and `sink` may still see the rows of the step under way.
+  /// The text takes part in the engine's KV cache. Texts that are read share steps, of as many
+  /// tokens as the model gives rows of logits, in turn with those of running requests. `sink` runs
+  /// on the engine thread and must not wait for this engine. A thread that is interrupted here
+  /// gives up: it gets a [LlamaException], and `sink` may still see the rows of the step under way.
   ///
   /// @throws IllegalArgumentException if `ids` is empty, has an id outside the vocabulary or does
   ///   not fit into the context or the KV cache

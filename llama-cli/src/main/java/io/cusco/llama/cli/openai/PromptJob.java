@@ -84,7 +84,7 @@ record PromptJob(
 
   private CompletableFuture<Choice> check(Engines engines, Choice choice) {
     Optional<Moderation> after = engines.moderation().filter(Moderation::after);
-    if (after.isEmpty() || choice.result().isEmpty()) {
+    if (after.isEmpty() || !generates || choice.result().isEmpty()) {
       return CompletableFuture.completedFuture(choice);
     }
     return after
