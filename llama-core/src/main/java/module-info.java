@@ -10,8 +10,10 @@ module io.cusco.llama {
   exports io.cusco.llama.checkpoint;
   exports io.cusco.llama.config;
   exports io.cusco.llama.engine;
+  exports io.cusco.llama.guard;
   exports io.cusco.llama.memory;
   exports io.cusco.llama.model;
+  exports io.cusco.llama.reward;
   exports io.cusco.llama.sampling;
   exports io.cusco.llama.tokenizer;
 

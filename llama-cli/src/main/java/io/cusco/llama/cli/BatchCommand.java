@@ -4,6 +4,7 @@ import io.cusco.llama.Llama;
 import io.cusco.llama.cli.batch.BatchJob;
 import io.cusco.llama.cli.batch.BatchSummary;
 import io.cusco.llama.cli.batch.JobOptions;
+import io.cusco.llama.cli.openai.Engines;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -19,8 +20,9 @@ import picocli.CommandLine.Option;
     name = "batch",
     description = {
       "Answer a file of requests, in the form of OpenAI's batches: one",
-      "{\"custom_id\",\"method\":\"POST\",\"url\",\"body\"} per line, for /v1/chat/completions and",
-      "/v1/completions. A line that cannot be answered gets an error line, and the exit code is 1."
+      "{\"custom_id\",\"method\":\"POST\",\"url\",\"body\"} per line, for /v1/chat/completions,",
+      "/v1/completions and /v1/embeddings. A line that cannot be answered gets an error line, and the",
+      "exit code is 1."
     },
     sortOptions = false)
 final class BatchCommand implements Callable<Integer> {
@@ -30,6 +32,13 @@ final class BatchCommand implements Callable<Integer> {
   enum Order {
     INPUT,
     COMPLETION
+  }
+
+  /// What a guard checks.
+  enum GuardStage {
+    BEFORE,
+    AFTER,
+    BOTH
   }
 
   private final CliContext context;
@@ -80,6 +89,40 @@ final class BatchCommand implements Callable<Integer> {
       })
   private Long seed;
 
+  @Option(
+      names = "--reward-model",
+      paramLabel = "MODEL",
+      description = {
+        "Has a reward model (a LlamaForSequenceClassification folder) rank the candidates of",
+        "requests with best_of; without one the mean log-probability of their tokens does."
+      })
+  private String rewardModel;
+
+  @Option(
+      names = "--guard-model",
+      paramLabel = "MODEL",
+      description = {
+        "Has a Llama Guard check prompts and answers of completions. What is unsafe is held back:",
+        "finish_reason is \"content_filter\", and \"moderation\" says why."
+      })
+  private String guardModel;
+
+  @Option(
+      names = "--guard",
+      paramLabel = "WHEN",
+      converter = GuardStageConverter.class,
+      description = "Check prompts (before), answers (after), or both (default).")
+  private GuardStage guardStage;
+
+  @Option(
+      names = "--guard-categories",
+      paramLabel = "FILE",
+      description = {
+        "What the guard looks for: a line \"S1: Name.\" for each category, and lines that describe",
+        "it below (default: what its version was trained on)."
+      })
+  private Path guardCategories;
+
   @Mixin private ModelOption model;
   @Mixin private RunOptions run;
   @Mixin private ContextOption contextOption;
@@ -95,6 +138,9 @@ final class BatchCommand implements Callable<Integer> {
     Usage.require(
         !resume || !output.equals(STANDARD_STREAM),
         "--resume reads what the output has, which stdout cannot give back; name a file");
+    Usage.require(
+        guardModel != null || (guardStage == null && guardCategories == null),
+        "--guard and --guard-categories say what a guard model does; name it with --guard-model");
     JobOptions options =
         new JobOptions(
             file(input),
@@ -118,15 +164,27 @@ final class BatchCommand implements Callable<Integer> {
     }
   }
 
+  private SideModels openSideModels() {
+    return SideModels.open(
+        new SideModels.Opener(context, run, contextOption),
+        Optional.ofNullable(rewardModel),
+        Optional.ofNullable(guardModel),
+        guardStage == null ? GuardStage.BOTH : guardStage,
+        Optional.ofNullable(guardCategories));
+  }
+
   private int answer(BatchJob job) {
-    try (Llama llama = run.open(context, model, contextOption, maxConcurrent)) {
+    // The models beside the main one first: on a GPU its KV cache takes what memory they leave.
+    try (SideModels side = openSideModels();
+        Llama llama = run.open(context, model, contextOption, maxConcurrent)) {
+      Engines engines = side.with(llama);
       long lines = context.terminals().err() ? job.countLines() : 0;
       BatchSummary summary;
       try (ProgressBar bar = context.progress("requests", lines)) {
         Thread farewell = new Thread(() -> sayGoodbye(job, bar), "llama-batch-end");
         Runtime.getRuntime().addShutdownHook(farewell);
         try {
-          summary = job.run(llama, (soFar, rate) -> show(bar, soFar, lines, rate));
+          summary = job.run(engines, (soFar, rate) -> show(bar, soFar, lines, rate));
         } finally {
           removeHook(farewell);
         }
@@ -163,6 +221,19 @@ final class BatchCommand implements Callable<Integer> {
 
   private static Optional<Path> file(String name) {
     return name.equals(STANDARD_STREAM) ? Optional.empty() : Optional.of(Path.of(name));
+  }
+
+  static final class GuardStageConverter implements picocli.CommandLine.ITypeConverter<GuardStage> {
+    @Override
+    public GuardStage convert(String text) {
+      return switch (text.toLowerCase(Locale.ROOT)) {
+        case "before" -> GuardStage.BEFORE;
+        case "after" -> GuardStage.AFTER;
+        case "both" -> GuardStage.BOTH;
+        default ->
+            throw new picocli.CommandLine.TypeConversionException("expected before, after or both");
+      };
+    }
   }
 
   static final class OrderConverter implements picocli.CommandLine.ITypeConverter<Order> {

@@ -178,6 +178,7 @@ final class BenchCommand implements Callable<Integer> {
       long start = System.nanoTime();
       try (LlamaModel loaded = load(backend, config, weights, options)) {
         double loadMillis = (System.nanoTime() - start) / 1e6;
+        BenchCosts costs = new BenchCosts(config, weights, run.compute() == ComputeMode.F32);
         BenchRow.Subject subject =
             new BenchRow.Subject(
                 name,
@@ -194,7 +195,6 @@ final class BenchCommand implements Callable<Integer> {
         if (!json) {
           printHead(subject, ceilings);
         }
-        BenchCosts costs = new BenchCosts(config, weights, run.compute() == ComputeMode.F32);
         for (int batch : batches) {
           rows(
               subject,

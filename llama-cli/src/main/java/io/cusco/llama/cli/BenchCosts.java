@@ -27,7 +27,14 @@ final class BenchCosts {
   BenchCosts(LlamaConfig config, LlamaWeights weights, boolean exact) {
     layerBytes = matrices(weights).mapToLong(m -> m.segment().byteSize()).sum();
     layerParameters = matrices(weights).mapToLong(TensorView::numElements).sum();
-    lmHead = weights.lmHead();
+    lmHead =
+        weights
+            .head()
+            .filter(_ -> config.generates())
+            .orElseThrow(() ->
+                new LlamaException(
+                    "bench decodes text, and this model has %s; name one that generates"
+                        .formatted(config.head())));
     kvBytesPerToken =
         2L * config.numLayers() * config.keyValueWidth() * (exact ? Float.BYTES : Short.BYTES);
     // A product with the key and one with the value, each a multiplication and an addition.

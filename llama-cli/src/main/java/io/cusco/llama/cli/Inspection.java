@@ -85,6 +85,7 @@ record Inspection(
     facts.put("rope_theta", config.ropeTheta());
     facts.put("rope_scaling", ropeScaling(config.ropeScaling()));
     facts.put("tie_word_embeddings", config.tieWordEmbeddings());
+    facts.put("head", config.head().toString());
     return facts;
   }
 

@@ -6,6 +6,7 @@ import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.Repack;
+import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.engine.EngineOptions;
 import java.util.Locale;
 import java.util.OptionalInt;
@@ -73,6 +74,23 @@ final class RunOptions {
                   CliContext.loading(bar),
                   EngineOptions.DEFAULT));
       return Llama.open(model.open(), options);
+    }
+  }
+
+  /// Opens a model that works beside another, for `maxSequences` texts at a time.
+  Llama openBeside(
+      CliContext terminal, Checkpoint checkpoint, OptionalInt contextLength, int maxSequences) {
+    try (ProgressBar bar = terminal.loadingBar()) {
+      return Llama.open(
+          checkpoint,
+          new LlamaOptions(
+              backend,
+              backendOptions(),
+              compute,
+              contextLength,
+              maxSequences,
+              CliContext.loading(bar),
+              EngineOptions.DEFAULT));
     }
   }
 

@@ -68,7 +68,7 @@ class BatchCommandTest {
                 text("wrong", "x", -1),
                 "nonsense",
                 text("story", "again", 5),
-                "{\"custom_id\":\"e\",\"method\":\"POST\",\"url\":\"/v1/embeddings\",\"body\":{\"input\":\"x\"}}",
+                "{\"custom_id\":\"e\",\"method\":\"POST\",\"url\":\"/v1/embeddings\",\"body\":{\"input\":\"x\",\"pooling\":\"cls\"}}",
                 "{\"custom_id\":\"g\",\"method\":\"GET\",\"url\":\"/v1/completions\",\"body\":{}}",
                 "{\"custom_id\":\"u\",\"method\":\"POST\",\"url\":\"/v2\",\"body\":{}}",
                 "{\"custom_id\":\"b\",\"method\":\"POST\",\"url\":\"/v1/completions\"}",
@@ -103,10 +103,9 @@ class BatchCommandTest {
             \\"story\\" already","line":5}}\
             """,
             """
-            {"id":"batch_req_","custom_id":"e","response":{"status_code":501,"request_id":"req_",\
-            "body":{"error":{"message":"embeddings need the network's hidden states, which no \
-            backend hands out","type":"server_error","param":null,"code":"unsupported_endpoint"}}},\
-            "error":null}\
+            {"id":"batch_req_","custom_id":"e","response":{"status_code":400,"request_id":"req_",\
+            "body":{"error":{"message":"pooling must be \\"last\\" or \\"mean\\", got \\"cls\\"",\
+            "type":"invalid_request_error","param":"pooling","code":null}}},"error":null}\
             """,
             """
             {"id":"batch_req_","custom_id":"g","response":null,"error":{"code":"invalid_method",\

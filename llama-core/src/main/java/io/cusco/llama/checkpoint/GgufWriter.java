@@ -112,7 +112,14 @@ public final class GgufWriter {
 
   /// Everything a reader needs to know of `config`: the `llama.*` keys, and `rope_freqs.weight`
   /// where the scaling is not linear. Tied embeddings are written by adding no `output.weight`.
+  ///
+  /// @throws IllegalArgumentException if the model has another head than a vocabulary: GGUF's Llama
+  ///   has no name for it
   public GgufWriter putConfig(LlamaConfig config) {
+    if (!config.generates()) {
+      throw new IllegalArgumentException(
+          "a GGUF Llama ends in a vocabulary head, this model has " + config.head());
+    }
     put("general.architecture", "llama");
     put("llama.embedding_length", config.hiddenSize());
     put("llama.feed_forward_length", config.intermediateSize());

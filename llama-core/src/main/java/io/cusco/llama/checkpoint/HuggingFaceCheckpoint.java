@@ -66,12 +66,19 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
               eosTokenIds(folder, json));
       WeightAssembler assembler =
           new WeightAssembler(
-              source, config, TensorNames.HUGGING_FACE, HuggingFaceConfig.requiredBiases(json));
+              source, config, names(tensors), HuggingFaceConfig.requiredBiases(json));
       return new HuggingFaceCheckpoint(folder, header, assembler, tensors, arena);
     } catch (RuntimeException e) {
       arena.close();
       throw e;
     }
+  }
+
+  private static TensorNames names(TensorTable tensors) {
+    TensorNames base = TensorNames.HUGGING_FACE_BASE;
+    return tensors.find(base.embedTokens() + TensorNames.WEIGHT).isPresent()
+        ? base
+        : TensorNames.HUGGING_FACE;
   }
 
   private static List<Path> weightFiles(Path folder) {

@@ -9,18 +9,23 @@ import java.util.Optional;
 /// @param embedTokens `[vocabSize, hiddenSize]`
 /// @param layers one entry per decoder block
 /// @param norm the final RMSNorm's weight, `[hiddenSize]`
-/// @param lmHead `[vocabSize, hiddenSize]`; the same view as `embedTokens` where embeddings are
-///   tied
+/// @param head what the network ends in, where it has a head: `lm_head`, `[vocabSize, hiddenSize]`,
+///   the same view as `embedTokens` where embeddings are tied; or `score`, `[labels, hiddenSize]`
 /// @param rotaryLayout which elements of a head rotate together
 public record LlamaWeights(
     TensorView embedTokens,
     List<Layer> layers,
     TensorView norm,
-    TensorView lmHead,
+    Optional<TensorView> head,
     RotaryLayout rotaryLayout) {
 
   public LlamaWeights {
     layers = List.copyOf(layers);
+  }
+
+  /// Whether embedding and output projection are one matrix.
+  public boolean isTied() {
+    return head.isPresent() && head.get().equals(embedTokens);
   }
 
   /// Which elements of a query or key head form the pair `i` that rotary embedding turns. The two

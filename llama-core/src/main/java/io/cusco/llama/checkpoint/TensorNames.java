@@ -25,6 +25,10 @@ record TensorNames(
   static final String WEIGHT = ".weight";
   static final String BIAS = ".bias";
 
+  /// The head of a classifier or reward model. Source: transformers,
+  /// `GenericForSequenceClassification`.
+  static final String SCORE = "score";
+
   /// Source: GGUF specification, "Standardized tensor names".
   static final TensorNames GGUF =
       new TensorNames(
@@ -60,6 +64,25 @@ record TensorNames(
           "model.norm",
           "lm_head",
           RotaryLayout.ROTATE_HALF);
+
+  /// The same network saved by itself, without the head's class around it: its tensors are not
+  /// inside a `model.`. Source: transformers, `LlamaModel`.
+  static final TensorNames HUGGING_FACE_BASE =
+      new TensorNames(
+          "embed_tokens",
+          "layers.%d.",
+          HUGGING_FACE.inputNorm,
+          HUGGING_FACE.qProj,
+          HUGGING_FACE.kProj,
+          HUGGING_FACE.vProj,
+          HUGGING_FACE.oProj,
+          HUGGING_FACE.postAttentionNorm,
+          HUGGING_FACE.gateProj,
+          HUGGING_FACE.upProj,
+          HUGGING_FACE.downProj,
+          "norm",
+          HUGGING_FACE.lmHead,
+          HUGGING_FACE.rotaryLayout);
 
   /// Source: Meta's llama3 repository, `model.py`.
   static final TensorNames META =

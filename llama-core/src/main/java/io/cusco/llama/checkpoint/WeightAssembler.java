@@ -1,6 +1,7 @@
 package io.cusco.llama.checkpoint;
 
 import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.config.OutputHead;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -35,9 +36,24 @@ final class WeightAssembler {
       layers.add(layer(tensors, names.layerPrefix().formatted(layer)));
     }
     TensorView norm = vector(tensors, names.norm() + TensorNames.WEIGHT, config.hiddenSize());
-    TensorView lmHead =
-        config.tieWordEmbeddings() ? embedTokens : embedding(tensors, names.lmHead());
-    return new LlamaWeights(embedTokens, layers, norm, lmHead, names.rotaryLayout());
+    return new LlamaWeights(
+        embedTokens, layers, norm, head(tensors, embedTokens), names.rotaryLayout());
+  }
+
+  private Optional<TensorView> head(TensorTable tensors, TensorView embedTokens) {
+    return switch (config.head()) {
+      case OutputHead.Vocabulary _ ->
+          Optional.of(
+              config.tieWordEmbeddings() ? embedTokens : embedding(tensors, names.lmHead()));
+      case OutputHead.Scores scores ->
+          Optional.of(
+              tensors.require(
+                  source,
+                  TensorNames.SCORE + TensorNames.WEIGHT,
+                  scores.labels().size(),
+                  config.hiddenSize()));
+      case OutputHead.None _ -> Optional.empty();
+    };
   }
 
   private LlamaWeights.Layer layer(TensorTable tensors, String prefix) {

@@ -15,6 +15,7 @@ package io.cusco.llama.config;
 /// @param ropeTheta base of the rotary frequencies
 /// @param ropeScaling how the rotary frequencies are stretched
 /// @param tieWordEmbeddings whether the output projection is the embedding matrix
+/// @param head what it ends in
 public record LlamaConfig(
     int hiddenSize,
     int intermediateSize,
@@ -27,7 +28,8 @@ public record LlamaConfig(
     float rmsNormEps,
     double ropeTheta,
     RopeScaling ropeScaling,
-    boolean tieWordEmbeddings) {
+    boolean tieWordEmbeddings,
+    OutputHead head) {
 
   public LlamaConfig {
     requirePositive("hidden_size", hiddenSize);
@@ -60,12 +62,77 @@ public record LlamaConfig(
       throw new IllegalArgumentException(
           "rope_theta must be positive and finite, got " + ropeTheta);
     }
+    if (tieWordEmbeddings && !(head instanceof OutputHead.Vocabulary)) {
+      throw new IllegalArgumentException("tie_word_embeddings with " + head + ": nothing to tie");
+    }
     if (ropeScaling instanceof RopeScaling.FrequencyFactors scaling
         && scaling.factors().length != headDim / 2) {
       throw new IllegalArgumentException(
           "rope frequency factors: expected head_dim / 2 = %d values, got %d"
               .formatted(headDim / 2, scaling.factors().length));
     }
+  }
+
+  /// A language model.
+  public LlamaConfig(
+      int hiddenSize,
+      int intermediateSize,
+      int numLayers,
+      int numAttentionHeads,
+      int numKeyValueHeads,
+      int headDim,
+      int vocabSize,
+      int maxPositionEmbeddings,
+      float rmsNormEps,
+      double ropeTheta,
+      RopeScaling ropeScaling,
+      boolean tieWordEmbeddings) {
+    this(
+        hiddenSize,
+        intermediateSize,
+        numLayers,
+        numAttentionHeads,
+        numKeyValueHeads,
+        headDim,
+        vocabSize,
+        maxPositionEmbeddings,
+        rmsNormEps,
+        ropeTheta,
+        ropeScaling,
+        tieWordEmbeddings,
+        OutputHead.VOCABULARY);
+  }
+
+  /// The same network with another end; embeddings are tied to a vocabulary head alone.
+  public LlamaConfig withHead(OutputHead other) {
+    return new LlamaConfig(
+        hiddenSize,
+        intermediateSize,
+        numLayers,
+        numAttentionHeads,
+        numKeyValueHeads,
+        headDim,
+        vocabSize,
+        maxPositionEmbeddings,
+        rmsNormEps,
+        ropeTheta,
+        ropeScaling,
+        tieWordEmbeddings && other instanceof OutputHead.Vocabulary,
+        other);
+  }
+
+  /// Numbers in a row of the network's output: logits, scores, or 0 where it has no head.
+  public int numOutputs() {
+    return switch (head) {
+      case OutputHead.Vocabulary _ -> vocabSize;
+      case OutputHead.Scores scores -> scores.labels().size();
+      case OutputHead.None _ -> 0;
+    };
+  }
+
+  /// Whether tokens can be drawn from its output.
+  public boolean generates() {
+    return head instanceof OutputHead.Vocabulary;
   }
 
   /// Query heads that share one key/value head.

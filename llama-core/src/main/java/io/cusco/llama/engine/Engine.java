@@ -1,15 +1,18 @@
 package io.cusco.llama.engine;
 
 import io.cusco.llama.LlamaException;
-import io.cusco.llama.model.KvCacheSpec;
+import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.engine.ReadTask.Rows;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.model.StepLimits;
+import io.cusco.llama.sampling.SamplingParams;
+import io.cusco.llama.sampling.TokenLogprobs;
 import io.cusco.llama.tokenizer.Tokenizer;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -58,10 +61,9 @@ public final class Engine implements AutoCloseable {
   /// Longer ones could not be compared by their difference; 146 years.
   private static final long MAX_TIMEOUT_NANOS = Long.MAX_VALUE / 2;
 
-  private final int vocabSize;
+  private final LlamaConfig config;
   private final StepLimits limits;
-  private final KvCacheSpec cache;
-  private final int maxLength;
+  private final RequestChecks checks;
   private final int[] endOfGeneration;
   private final Optional<Supplier<PieceDecoder>> decoders;
   private final EngineOptions options;
@@ -95,10 +97,9 @@ public final class Engine implements AutoCloseable {
       List<Integer> endOfGeneration,
       Optional<Supplier<PieceDecoder>> decoders,
       EngineOptions options) {
-    this.vocabSize = model.config().vocabSize();
+    this.config = model.config();
     this.limits = model.limits();
-    this.cache = model.kvCache();
-    this.maxLength = (int) Math.min(limits.maxContextLength(), cache.capacityTokens());
+    this.checks = new RequestChecks(model, decoders.isPresent());
     this.endOfGeneration = endOfGeneration.stream().mapToInt(Integer::intValue).toArray();
     this.decoders = decoders;
     this.options = options;
@@ -160,7 +161,7 @@ public final class Engine implements AutoCloseable {
   }
 
   private List<Generation> submit(Request request, EngineOptions.QueueFull whenFull) {
-    check(request);
+    checks.check(request);
     takePlace(whenFull);
     try {
       List<Sequence> sequences = sequences(request);
@@ -178,7 +179,7 @@ public final class Engine implements AutoCloseable {
         new Sequence.Submission(
             lastRequestId.incrementAndGet(),
             endOfGeneration,
-            maxLength,
+            checks.maxLength(),
             nanos,
             deadline(nanos, request),
             new QueuePlace(places, request.samples()),
@@ -220,53 +221,31 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private void check(Request request) {
-    int[] promptIds = request.promptIds();
-    checkIds(promptIds);
-    if (promptIds.length >= maxLength) {
-      throw new IllegalArgumentException(
-          "prompt of %d tokens leaves no room to generate: %s"
-              .formatted(promptIds.length, roomOfOneSequence()));
-    }
-    for (Map.Entry<Integer, Float> bias : request.sampling().logitBias().entrySet()) {
-      checkId(bias.getKey(), "logit_bias");
-    }
-    for (int id : request.stop().stopTokenIds()) {
-      checkId(id, "stop token");
-    }
-    if (decoders.isEmpty() && !request.stop().stopStrings().isEmpty()) {
-      throw new IllegalArgumentException(
-          "stop strings %s need a tokenizer, and this checkpoint has none; use stop token ids"
-              .formatted(request.stop().stopStrings()));
-    }
-  }
-
   /// Runs the network over `ids` and hands the logits of every position to `sink`, in order; blocks
   /// until all are delivered. Nothing is drawn, so the rows are as the model gives them, broken
   /// values included.
   ///
-  /// The text takes part in the engine's KV cache and gets steps of its own, of as many tokens as
-  /// the model gives rows of logits, in turn with the steps of running requests. `sink` runs on the
-  /// engine thread and must not wait for this engine. A thread that is interrupted here gives up:
-  /// it gets a [LlamaException], and `sink` may still see the rows of the step under way.
+  /// The text takes part in the engine's KV cache. Texts that are read share steps, of as many
+  /// tokens as the model gives rows of logits, in turn with those of running requests. `sink` runs
+  /// on the engine thread and must not wait for this engine. A thread that is interrupted here
+  /// gives up: it gets a [LlamaException], and `sink` may still see the rows of the step under way.
   ///
   /// @throws IllegalArgumentException if `ids` is empty, has an id outside the vocabulary or does
   ///   not fit into the context or the KV cache
   /// @throws IllegalStateException if the engine is closed, or if called on the engine thread
   /// @throws LlamaException if the model or the sink fails
   public void score(int[] ids, LogitsSink sink) {
-    checkIds(ids);
-    if (ids.length > maxLength) {
-      throw new IllegalArgumentException(
-          "text of %d tokens is too long to score: %s".formatted(ids.length, roomOfOneSequence()));
-    }
+    checks.requireLogits();
+    checks.checkText(ids, "score");
     if (isEngineThread()) {
       throw new IllegalStateException("score was called on the engine thread, which would wait");
     }
-    ScoreTask task = new ScoreTask(ids.clone(), sink);
-    send(() -> loop.add(task));
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    CachedTokens tokens = new CachedTokens(ids.clone());
+    RowReader<Void> reader = RowReader.logits(config, sink);
+    send(() -> loop.add(new ReadTask<>(tokens, Rows.ALL, true, reader, () -> {}, done)));
     try {
-      task.done().get();
+      done.get();
     } catch (ExecutionException e) {
       throw new LlamaException(
           "scoring %d tokens failed: %s".formatted(ids.length, e.getCause().getMessage()),
@@ -274,10 +253,75 @@ public final class Engine implements AutoCloseable {
     } catch (InterruptedException e) {
       LlamaException interrupted =
           new LlamaException("interrupted while scoring %d tokens".formatted(ids.length), e);
-      task.done().completeExceptionally(interrupted);
+      done.completeExceptionally(interrupted);
       Thread.currentThread().interrupt();
       throw interrupted;
     }
+  }
+
+  /// The scores that a reward model or classifier gives a text, `[labels]`: those of its last
+  /// token, as transformers' `LlamaForSequenceClassification` has them. Texts that begin alike
+  /// share what they have in common, and as many as fit are read in one step.
+  ///
+  /// Waits in the queue like a request. Stages that depend on the future never run on the engine
+  /// thread; cancelling it gives the text up.
+  ///
+  /// @return completes exceptionally with a [LlamaException] if the model fails, gives values that
+  ///   are not finite, or the engine is closed
+  /// @throws IllegalArgumentException if the model has no score head, or if `ids` is empty, has an
+  ///   id outside the vocabulary or does not fit into the context or the KV cache
+  /// @throws QueueFullException as [#submit] does
+  /// @throws IllegalStateException if the engine is closed
+  public CompletableFuture<float[]> reward(int... ids) {
+    checks.requireScores();
+    checks.checkText(ids, "score");
+    return read(ids.clone(), Rows.LAST, true, RowReader.lastOutput(config));
+  }
+
+  /// A text as one vector, `[hiddenSize]`, made of its tokens' final hidden states; every model has
+  /// them. Otherwise as [#reward].
+  ///
+  /// With [EmbeddingParams.Pooling#LAST] texts that begin alike share what they have in common; the
+  /// mean needs every token's states, and all are computed.
+  public CompletableFuture<float[]> embed(int[] ids, EmbeddingParams params) {
+    checks.checkText(ids, "embed");
+    int[] own = ids.clone();
+    return switch (params.pooling()) {
+      case LAST -> read(own, Rows.LAST, false, RowReader.lastHiddenStates(config, params));
+      case MEAN -> read(own, Rows.ALL, false, RowReader.meanHiddenStates(config, params));
+    };
+  }
+
+  /// How likely each token of a text is after those before it, with the `top` likeliest
+  /// alternatives; nothing for the first token, which follows nothing. Otherwise as [#reward].
+  ///
+  /// @throws IllegalArgumentException if the model has no vocabulary head, and as [#reward]
+  public CompletableFuture<List<TokenLogprobs>> promptLogprobs(int[] ids, int top) {
+    checks.requireLogits();
+    checks.checkText(ids, "score");
+    if (top < 0 || top > SamplingParams.MAX_LOGPROBS) {
+      throw new IllegalArgumentException(
+          "alternatives must be 0 .. %d, got %d".formatted(SamplingParams.MAX_LOGPROBS, top));
+    }
+    int[] own = ids.clone();
+    return read(own, Rows.ALL, true, RowReader.logprobs(config, own, top));
+  }
+
+  /// @param ids are taken over
+  private <T> CompletableFuture<T> read(
+      int[] ids, Rows rows, boolean wantsLogits, RowReader<T> reader) {
+    takePlace(options.whenFull());
+    QueuePlace place = new QueuePlace(places, 1);
+    CompletableFuture<T> done = new CompletableFuture<>();
+    ReadTask<T> task =
+        new ReadTask<>(new CachedTokens(ids), rows, wantsLogits, reader, place::leave, done);
+    try {
+      send(() -> loop.add(task));
+    } catch (RuntimeException e) {
+      places.release();
+      throw e;
+    }
+    return Handover.of(done, () -> done.cancel(false));
   }
 
   /// What the engine is doing, as of its last step.
@@ -317,33 +361,5 @@ public final class Engine implements AutoCloseable {
           .map(cause -> new IllegalStateException(cause.getMessage(), cause))
           .orElseGet(() -> new IllegalStateException("the engine is closed"));
     }
-  }
-
-  private void checkIds(int[] ids) {
-    if (ids.length == 0) {
-      throw new IllegalArgumentException("the prompt is empty; it needs one token or more");
-    }
-    for (int i = 0; i < ids.length; i++) {
-      if (ids[i] < 0 || ids[i] >= vocabSize) {
-        throw new IllegalArgumentException(
-            "prompt token %d has id %d, outside the vocabulary of %d"
-                .formatted(i, ids[i], vocabSize));
-      }
-    }
-  }
-
-  private void checkId(int id, String what) {
-    if (id < 0 || id >= vocabSize) {
-      throw new IllegalArgumentException(
-          "%s %d is outside the vocabulary of %d".formatted(what, id, vocabSize));
-    }
-  }
-
-  private String roomOfOneSequence() {
-    return cache.capacityTokens() < limits.maxContextLength()
-        ? "the KV cache has %d tokens (%d blocks of %d); load the model with more blocks"
-            .formatted(cache.capacityTokens(), cache.numBlocks(), cache.blockSize())
-        : "the context has %d tokens; load the model with a longer one"
-            .formatted(limits.maxContextLength());
   }
 }

@@ -3,10 +3,8 @@ package io.cusco.llama.engine;
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.model.StepLimits;
-import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Optional;
-import java.util.Queue;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,7 +23,7 @@ final class EngineLoop implements Runnable {
   private final Draws draws;
   private final int[] nextTokenIds;
   private final float[] logits;
-  private final Queue<ScoreTask> scores = new ArrayDeque<>();
+  private final ReadSteps reads;
   private final Deadlines deadlines = new Deadlines();
   private final TokenRate rate = new TokenRate(System.nanoTime());
   private long steps;
@@ -41,6 +39,7 @@ final class EngineLoop implements Runnable {
     this.blocks = new BlockManager(model.kvCache(), options.prefixCache());
     this.scheduler = new Scheduler(limits, options.maxRunning(), blocks);
     this.step = new StepPlanner(limits, model.kvCache());
+    this.reads = new ReadSteps(model, blocks, step);
     this.draws = new Draws(limits.maxLogits());
     this.nextTokenIds = new int[limits.maxLogits()];
     this.logits = new float[vocabSize];
@@ -71,9 +70,9 @@ final class EngineLoop implements Runnable {
     }
   }
 
-  /// Command: queues a text to score.
-  void add(ScoreTask task) {
-    scores.add(task);
+  /// Command: queues a text to read.
+  void add(ReadTask<?> task) {
+    reads.add(task);
   }
 
   @Override
@@ -114,16 +113,11 @@ final class EngineLoop implements Runnable {
   }
 
   private boolean runStep() {
-    boolean scored = false;
-    ScoreTask task = scores.peek();
-    if (task != null
-        && (task.hasStarted() || blocks.reserve(task.tokens(), task.tokens().size()))) {
-      score(task);
-      scored = true;
-    }
+    boolean read = reads.runStep();
+    steps += read ? 1 : 0;
     // A text that waits for blocks gets them as running sequences end; new ones would take them.
-    boolean admit = scored || task == null;
-    return generate(admit) || scored;
+    boolean admit = read || reads.isEmpty();
+    return generate(admit) || read;
   }
 
   /// One step for all sequences.
@@ -217,48 +211,10 @@ final class EngineLoop implements Runnable {
         .formatted(vocabSize, id);
   }
 
-  /// One step of a text to score, alone, with logits for each of its tokens.
-  private void score(ScoreTask task) {
-    try {
-      CachedTokens tokens = task.tokens();
-      if (!task.done().isDone()) {
-        step.begin();
-        int count =
-            Math.min(tokens.numRemaining(), Math.min(limits.maxTokens(), limits.maxLogits()));
-        step.add(tokens, count, count);
-        model.forward(step);
-        steps++;
-        for (int row = 0; row < count; row++) {
-          model.copyLogits(row, logits);
-          deliver(task, tokens.numComputed() + row);
-        }
-        step.advance();
-      }
-      if (tokens.numRemaining() == 0) {
-        task.done().complete(null);
-      }
-    } catch (RuntimeException e) {
-      task.done().completeExceptionally(e);
-    }
-    if (task.done().isDone()) {
-      scores.remove();
-      blocks.release(task.tokens());
-    }
-  }
-
-  private void deliver(ScoreTask task, int position) {
-    try {
-      task.sink().accept(position, logits);
-    } catch (Error e) {
-      // The caller's code, so the caller's failure: it must not end the engine.
-      throw new LlamaException("the sink failed at position %d: %s".formatted(position, e), e);
-    }
-  }
-
   private EngineStats currentStats() {
     return new EngineStats(
-        scheduler.numRunning(),
-        scheduler.numWaiting(),
+        scheduler.numRunning() + reads.numStarted(),
+        scheduler.numWaiting() + reads.numWaiting(),
         blocks.numUsed(),
         blocks.numCached(),
         blocks.numBlocks(),
@@ -279,13 +235,7 @@ final class EngineLoop implements Runnable {
     for (Sequence sequence : rest) {
       failure.ifPresentOrElse(sequence::fail, () -> sequence.finish(FinishReason.CANCELLED));
     }
-    for (ScoreTask task : scores) {
-      blocks.release(task.tokens());
-      task.done()
-          .completeExceptionally(
-              failure.orElseGet(() -> new LlamaException("the engine was closed")));
-    }
-    scores.clear();
+    reads.close(failure.orElseGet(() -> new LlamaException("the engine was closed")));
     stats = currentStats();
     try {
       model.close();

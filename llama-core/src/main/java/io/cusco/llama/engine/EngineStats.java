@@ -3,15 +3,16 @@ package io.cusco.llama.engine;
 /// What an engine is doing and has done. All counts are those after one and the same step, the last
 /// one; the rate is that of the moment of the call.
 ///
-/// @param running sequences that hold KV blocks and take part in steps
-/// @param waiting sequences that wait for a place or were preempted
+/// @param running sequences that hold KV blocks and take part in steps, texts that are read
+///   included
+/// @param waiting sequences and texts that wait for a place or were preempted
 /// @param usedBlocks KV blocks that sequences hold; a block that several share counts once
 /// @param cachedBlocks KV blocks that nobody holds and whose content is kept for reuse
 /// @param totalBlocks KV blocks in the pool
 /// @param promptTokens prompt tokens of all sequences that have begun to run
 /// @param cachedPromptTokens those of them that were found in the prefix cache
 /// @param generatedTokens tokens drawn
-/// @param steps steps run, those for scoring included
+/// @param steps steps run, those of texts that are read included
 /// @param preemptions times a sequence lost its blocks to an older one and had to wait again
 /// @param generatedTokensPerSecond over the last [#RATE_SECONDS] seconds or so, idle time included
 public record EngineStats(

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedTransferQueue;
 import java.util.function.Consumer;
@@ -90,20 +89,7 @@ public final class Generation implements Iterable<Generation.Piece>, AutoCloseab
   /// failed. Stages that depend on it never run on the engine thread. Cancelling the future cancels
   /// the generation.
   public CompletableFuture<Result> future() {
-    CompletableFuture<Result> future =
-        outcome.handleAsync((result, failure) -> {
-          if (failure != null) {
-            throw new CompletionException(failure);
-          }
-          return result;
-        });
-    CompletableFuture<Result> _ =
-        future.whenComplete((result, failure) -> {
-          if (future.isCancelled()) {
-            cancel();
-          }
-        });
-    return future;
+    return Handover.of(outcome, this::cancel);
   }
 
   /// Why it ended; empty while it has not.

@@ -25,6 +25,7 @@ final class StepPlanner implements StepInput {
   private int numTokens;
   private int numSequences;
   private int numLogits;
+  private boolean wantsLogits = true;
 
   StepPlanner(StepLimits limits, KvCacheSpec cache) {
     this.blockSize = cache.blockSize();
@@ -37,7 +38,7 @@ final class StepPlanner implements StepInput {
     this.queryStarts = new int[limits.maxSequences() + 1];
     this.contextLengths = new int[limits.maxSequences()];
     this.blockTables = new int[Math.multiplyExact(limits.maxSequences(), blockTableStride)];
-    this.logitTokens = new int[limits.maxLogits()];
+    this.logitTokens = new int[limits.maxRows()];
   }
 
   /// Starts an empty step.
@@ -46,6 +47,12 @@ final class StepPlanner implements StepInput {
     numTokens = 0;
     numSequences = 0;
     numLogits = 0;
+    wantsLogits = true;
+  }
+
+  /// Whether the rows asked for go through the head; they do unless it is said otherwise.
+  void wantLogits(boolean wanted) {
+    wantsLogits = wanted;
   }
 
   /// Tokens that still fit in.
@@ -144,5 +151,10 @@ final class StepPlanner implements StepInput {
   @Override
   public int[] logitTokens() {
     return logitTokens;
+  }
+
+  @Override
+  public boolean wantsLogits() {
+    return wantsLogits;
   }
 }

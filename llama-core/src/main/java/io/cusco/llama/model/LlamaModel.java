@@ -23,8 +23,8 @@ public interface LlamaModel extends AutoCloseable {
     return 0;
   }
 
-  /// Runs the network over `step`, writes its keys and values into the cache, and keeps the logits
-  /// of [StepInput#logitTokens()]. May only enqueue work; allocates nothing.
+  /// Runs the network over `step`, writes its keys and values into the cache, and keeps logits and
+  /// final hidden states of [StepInput#logitTokens()]. May only enqueue work; allocates nothing.
   ///
   /// In each layer all keys and values of the step are stored before any is read: a sequence may
   /// have blocks in its table that another one fills in this very step.
@@ -35,14 +35,23 @@ public interface LlamaModel extends AutoCloseable {
   /// Draws one token for each entry of `sampling` from the logits of the last step and waits for
   /// the result. Vocabulary-sized data stays on the device.
   ///
+  /// @throws IllegalStateException if the model does not end in a vocabulary head
   /// @param nextTokenIds receives `sampling.size()` ids; [SamplingStep#NO_TOKEN] for a row from
   ///   which nothing can be drawn
   void sample(SamplingStep sampling, int[] nextTokenIds);
 
-  /// Copies one row of the last step's logits, `[vocabSize]`.
+  /// Copies one row of the last step's output, `[config().numOutputs()]`: logits, or the scores of
+  /// a model that ends in a score head.
   ///
   /// @param row index into [StepInput#logitTokens()]
+  /// @throws IllegalStateException if the model has no head
   void copyLogits(int row, float[] logits);
+
+  /// Copies rows of the last step's final hidden states, `[count, hiddenSize]`: behind the final
+  /// norm, what goes into the head. transformers calls it `last_hidden_state`.
+  ///
+  /// @param row index of the first into [StepInput#logitTokens()]
+  void copyHiddenStates(int row, int count, float[] hiddenStates);
 
   /// Frees the cache and the workspace. Idempotent.
   @Override

@@ -27,6 +27,6 @@ public enum Stage {
   FEED_FORWARD_RESIDUAL,
   /// Final RMSNorm of the rows whose logits are wanted, `[numLogits, hiddenSize]`.
   FINAL_NORM,
-  /// `[numLogits, vocabSize]`.
+  /// What the head makes of them, `[numLogits, numOutputs]`.
   LOGITS
 }

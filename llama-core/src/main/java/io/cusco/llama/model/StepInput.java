@@ -47,6 +47,12 @@ public interface StepInput {
   int blockTableStride();
 
   /// `[numLogits]`, ascending indices into the step's tokens: the rows that go through the final
-  /// norm and the output projection.
+  /// norm and the head.
   int[] logitTokens();
+
+  /// Whether the rows go through the head; without it there are final hidden states alone, which is
+  /// all that an embedding needs.
+  default boolean wantsLogits() {
+    return true;
+  }
 }

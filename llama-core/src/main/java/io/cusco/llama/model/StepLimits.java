@@ -15,13 +15,23 @@ public record StepLimits(int maxTokens, int maxSequences, int maxLogits, int max
     }
   }
 
+  /// Rows that a step may ask for if it wants hidden states alone, which take little memory: all of
+  /// its tokens, and never fewer than with logits.
+  public int maxRows() {
+    return Math.max(maxTokens, maxLogits);
+  }
+
   /// Refuses a step that is larger than these limits.
   ///
   /// @throws IllegalArgumentException naming the count and its limit
   public void check(StepInput step) {
     check("tokens", step.numTokens(), maxTokens);
     check("sequences", step.numSequences(), maxSequences);
-    check("rows of logits", step.numLogits(), maxLogits);
+    if (step.wantsLogits()) {
+      check("rows of logits", step.numLogits(), maxLogits);
+    } else {
+      check("rows of hidden states", step.numLogits(), maxRows());
+    }
   }
 
   private static void check(String what, int count, int limit) {

@@ -109,7 +109,7 @@ final class FormatsAgreeTest {
       all.add(values(layer.postAttentionNorm()));
     }
     all.add(values(weights.norm()));
-    all.add(values(weights.lmHead()));
+    all.add(values(weights.head().orElseThrow()));
     return all;
   }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.config.OutputHead;
 import io.cusco.llama.config.RopeScaling;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -110,12 +111,78 @@ final class HuggingFaceCheckpointTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"MistralForCausalLM", "LlamaForSequenceClassification"})
+  @ValueSource(strings = {"MistralForCausalLM", "LlamaForTokenClassification"})
   void otherArchitecturesAreRefusedByName(String architecture) throws IOException {
     write("");
     String config = CONFIG.formatted("").replace("LlamaForCausalLM", architecture);
     Files.writeString(folder.resolve("config.json"), config);
     assertRefused(architecture);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        ", \"id2label\": {\"0\": \"reward\"} | 1 | [reward]",
+        ", \"id2label\": {\"1\": \"bad\", \"0\": \"good\", \"2\": \"?\"} | 3 | [good, bad, ?]",
+        ", \"num_labels\": 1, \"tie_word_embeddings\": true | 1 | [LABEL_0]",
+        ", \"num_labels\": 5, \"id2label\": {\"0\": \"x\"} | 1 | [x]",
+        "'' | 2 | [LABEL_0, LABEL_1]"
+      })
+  void aClassifierEndsInScoresForItsLabels(String more, int labels, String names)
+      throws IOException {
+    Map<String, long[]> tensors = tensors();
+    tensors.remove("lm_head.weight");
+    tensors.put("score.weight", new long[] {labels, 8});
+    writeAs("LlamaForSequenceClassification", more, tensors);
+    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+      assertThat(checkpoint.config().head()).isInstanceOf(OutputHead.Scores.class);
+      OutputHead.Scores head = (OutputHead.Scores) checkpoint.config().head();
+      assertThat(head.labels()).hasToString(names);
+      assertThat(checkpoint.config().numOutputs()).isEqualTo(labels);
+      assertThat(checkpoint.config().generates()).isFalse();
+      assertThat(checkpoint.weights().head().orElseThrow().rows()).isEqualTo(labels);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        ", \"id2label\": {} | num_labels must be 1 .. 65536, got 0",
+        ", \"id2label\": {\"0\": \"a\", \"2\": \"b\"} | id2label.1 is missing",
+        ", \"id2label\": {\"0\": 7} | id2label.0 must be a string",
+        ", \"num_labels\": 0 | num_labels must be 1 .. 65536, got 0",
+        ", \"num_labels\": 2147483647 | num_labels must be 1 .. 65536, got 2147483647",
+        ", \"num_labels\": 4 | tensor score.weight: expected [4, 8] from config, file has [3, 8]"
+      })
+  void classifiersWithWrongLabelsAreRefused(String more, String message) throws IOException {
+    Map<String, long[]> tensors = tensors();
+    tensors.put("score.weight", new long[] {3, 8});
+    writeAs("LlamaForSequenceClassification", more, tensors);
+    assertRefused(message);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"model.", ""})
+  void aModelWithoutHeadIsReadUnderBothNames(String prefix) throws IOException {
+    Map<String, long[]> tensors = new LinkedHashMap<>();
+    tensors().forEach((name, shape) -> tensors.put(name.replaceFirst("^model\\.", prefix), shape));
+    tensors.remove("lm_head.weight");
+    writeAs("LlamaModel", "", tensors);
+    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+      assertThat(checkpoint.config().head()).isEqualTo(OutputHead.NONE);
+      assertThat(checkpoint.config().numOutputs()).isZero();
+      assertThat(checkpoint.weights().head()).isEmpty();
+      assertThat(checkpoint.weights().layers()).hasSize(1);
+    }
+  }
+
+  private void writeAs(String architecture, String more, Map<String, long[]> tensors)
+      throws IOException {
+    write(more, tensors);
+    String config = CONFIG.formatted(more).replace("LlamaForCausalLM", architecture);
+    Files.writeString(folder.resolve("config.json"), config);
   }
 
   @ParameterizedTest

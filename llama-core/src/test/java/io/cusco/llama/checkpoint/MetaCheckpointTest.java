@@ -40,7 +40,7 @@ final class MetaCheckpointTest {
       assertThat(config.intermediateSize()).isEqualTo(FFN);
       assertThat(config.maxPositionEmbeddings()).isEqualTo(4096); // epsilon 1e-5, theta 1e4
       assertThat(config.tieWordEmbeddings()).isFalse();
-      assertThat(values(checkpoint.weights().lmHead()))
+      assertThat(values(checkpoint.weights().head().orElseThrow()))
           .isEqualTo(model().get("output.weight").values());
     }
   }

@@ -32,7 +32,8 @@ final class SyntheticCheckpointTest {
       LlamaWeights weights = checkpoint.weights();
       LlamaWeights.Layer layer = weights.layers().getLast();
       for (TensorView tensor :
-          List.of(weights.lmHead(), layer.qProj().weight(), layer.downProj().weight())) {
+          List.of(
+              weights.head().orElseThrow(), layer.qProj().weight(), layer.downProj().weight())) {
         float[] values = values(tensor);
         double sum = 0;
         double squares = 0;
@@ -87,7 +88,7 @@ final class SyntheticCheckpointTest {
   void q4KIsMixedWithQ6KAsLlamaCppDoes() {
     try (SyntheticCheckpoint checkpoint = SyntheticCheckpoint.open("tiny", "q4_k")) {
       LlamaWeights weights = checkpoint.weights();
-      assertThat(weights.lmHead().dtype()).isEqualTo(DType.Q6_K);
+      assertThat(weights.head().orElseThrow().dtype()).isEqualTo(DType.Q6_K);
       assertThat(weights.embedTokens().dtype()).isEqualTo(DType.Q4_K);
       assertThat(weights.layers().get(0).downProj().weight().dtype()).isEqualTo(DType.Q4_K);
       assertThat(weights.layers().get(1).downProj().weight().dtype()).isEqualTo(DType.Q6_K);

@@ -1,5 +1,6 @@
 package io.cusco.llama.engine;
 
+import io.cusco.llama.config.OutputHead;
 import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.StepInput;
 import io.cusco.llama.model.StepLimits;
@@ -39,7 +40,11 @@ final class EngineFixture {
     final CountDownLatch gate = new CountDownLatch(1);
 
     Gated() {
-      super(VOCAB_SIZE, LIMITS, CACHE);
+      this(OutputHead.VOCABULARY);
+    }
+
+    Gated(OutputHead head) {
+      super(VOCAB_SIZE, head, LIMITS, CACHE);
     }
 
     @Override

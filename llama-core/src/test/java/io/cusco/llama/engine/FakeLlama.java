@@ -1,6 +1,7 @@
 package io.cusco.llama.engine;
 
 import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.config.OutputHead;
 import io.cusco.llama.config.RopeScaling;
 import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.LlamaModel;
@@ -27,6 +28,7 @@ class FakeLlama implements LlamaModel {
   private final int[] slots;
   private final long[] keys;
   private final float[][] logits;
+  private final float[][] hidden;
   private final float[] scratch;
   private final Sampler sampler;
   private int numLogits;
@@ -38,20 +40,26 @@ class FakeLlama implements LlamaModel {
   volatile Thread closedBy;
 
   FakeLlama(int vocabSize, StepLimits limits, KvCacheSpec cache) {
-    this.config = config(vocabSize, limits.maxContextLength());
+    this(vocabSize, OutputHead.VOCABULARY, limits, cache);
+  }
+
+  FakeLlama(int vocabSize, OutputHead head, StepLimits limits, KvCacheSpec cache) {
+    this.config = config(vocabSize, head, limits.maxContextLength());
     this.limits = limits;
     this.cache = cache;
     this.slots = new int[cache.blockSize() * cache.numBlocks()];
     Arrays.fill(slots, EMPTY);
     this.keys = new long[slots.length];
-    this.logits = new float[limits.maxLogits()][vocabSize];
+    this.logits = new float[limits.maxRows()][config.numOutputs()];
+    this.hidden = new float[limits.maxRows()][config.hiddenSize()];
     this.scratch = new float[vocabSize];
     this.sampler = new Sampler(vocabSize);
   }
 
-  private static LlamaConfig config(int vocabSize, int context) {
+  private static LlamaConfig config(int vocabSize, OutputHead head, int context) {
     return new LlamaConfig(
-        8, 16, 1, 2, 1, 4, vocabSize, context, 1e-5f, 1e4, new RopeScaling.None(), true);
+            8, 16, 1, 2, 1, 4, vocabSize, context, 1e-5f, 1e4, new RopeScaling.None(), true)
+        .withHead(head);
   }
 
   @Override
@@ -91,11 +99,11 @@ class FakeLlama implements LlamaModel {
       while (step.queryStarts()[sequence + 1] <= token) {
         sequence++;
       }
-      fillLogits(step, sequence, step.positions()[token] + 1, logits[row]);
+      fillRows(step, sequence, step.positions()[token] + 1, row);
     }
   }
 
-  private void fillLogits(StepInput step, int sequence, int length, float[] row) {
+  private void fillRows(StepInput step, int sequence, int length, int row) {
     int[] context = new int[length];
     long hash = 0;
     for (int position = 0; position < length; position++) {
@@ -104,10 +112,13 @@ class FakeLlama implements LlamaModel {
       context[position] = slots[slot];
       hash = mix(hash + keys[slot]);
     }
-    if (hash == hash(context)) {
-      fillLogits(context, row);
+    fill(~hash, hidden[row]);
+    if (!step.wantsLogits()) {
+      Arrays.fill(logits[row], Float.NaN);
+    } else if (hash == hash(context)) {
+      fillLogits(context, logits[row]);
     } else {
-      fillLogits(hash, row);
+      fill(hash, logits[row]);
     }
   }
 
@@ -119,10 +130,17 @@ class FakeLlama implements LlamaModel {
 
   /// The logits after `context`; the truth that tests compare with.
   void fillLogits(int[] context, float[] row) {
-    fillLogits(hash(context), row);
+    fill(hash(context), row);
   }
 
-  private static void fillLogits(long hash, float[] row) {
+  /// The final hidden states after `context`.
+  static float[] hiddenStates(int... context) {
+    float[] row = new float[8];
+    fill(~hash(context), row);
+    return row;
+  }
+
+  private static void fill(long hash, float[] row) {
     for (int id = 0; id < row.length; id++) {
       row[id] = (mix(hash + id) >>> 40) * 0x1p-21f;
     }
@@ -161,7 +179,17 @@ class FakeLlama implements LlamaModel {
   public void copyLogits(int row, float[] target) {
     checkThread();
     require(row < numLogits, "row, rows", row, numLogits);
-    System.arraycopy(logits[row], 0, target, 0, config.vocabSize());
+    System.arraycopy(logits[row], 0, target, 0, config.numOutputs());
+  }
+
+  @Override
+  public void copyHiddenStates(int row, int count, float[] target) {
+    checkThread();
+    require(row + count <= numLogits, "row, count, rows", row, count, numLogits);
+    int width = config.hiddenSize();
+    for (int i = 0; i < count; i++) {
+      System.arraycopy(hidden[row + i], 0, target, i * width, width);
+    }
   }
 
   @Override
@@ -177,7 +205,8 @@ class FakeLlama implements LlamaModel {
     require(tokens >= 1 && tokens <= limits.maxTokens(), "tokens in the step", tokens);
     require(
         sequences >= 1 && sequences <= limits.maxSequences(), "sequences in the step", sequences);
-    require(step.numLogits() <= limits.maxLogits(), "rows of logits", step.numLogits());
+    int maxRows = step.wantsLogits() ? limits.maxLogits() : limits.maxRows();
+    require(step.numLogits() <= maxRows, "rows of logits", step.numLogits());
     require(step.queryStarts()[0] == 0, "first query starts at", step.queryStarts()[0]);
     require(step.queryStarts()[sequences] == tokens, "the last query must end at token", tokens);
     require(step.isDecodeOnly() == (tokens == sequences), "isDecodeOnly");

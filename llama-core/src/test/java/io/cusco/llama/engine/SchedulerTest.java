@@ -62,7 +62,7 @@ class SchedulerTest {
     assertThat(Arrays.copyOf(step.positions(), 4)).containsExactly(5, 1, 1, 2);
     assertThat(Arrays.copyOf(step.slotMapping(), 4)).containsExactly(5, 9, 13, 14);
     assertThat(step.contextLengths()).containsExactly(6, 2, 3);
-    assertThat(step.logitTokens()).containsExactly(0, 1, 3);
+    assertThat(step.logitTokens()).startsWith(0, 1, 3);
   }
 
   @Test

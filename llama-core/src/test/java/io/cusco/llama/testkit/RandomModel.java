@@ -7,6 +7,7 @@ import io.cusco.llama.checkpoint.LlamaWeights.Linear;
 import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
 import io.cusco.llama.checkpoint.TensorView;
 import io.cusco.llama.config.LlamaConfig;
+import io.cusco.llama.config.OutputHead;
 import io.cusco.llama.config.RopeScaling;
 import io.cusco.llama.memory.NativeMemory;
 import java.lang.foreign.Arena;
@@ -42,11 +43,14 @@ public final class RandomModel implements AutoCloseable {
               linear("up", config.intermediateSize(), config.hiddenSize()),
               linear("down", config.hiddenSize(), config.intermediateSize())));
     }
-    TensorView lmHead =
-        config.tieWordEmbeddings()
-            ? embedTokens
-            : matrix("lmHead", config.vocabSize(), config.hiddenSize());
-    weights = new LlamaWeights(embedTokens, layers, norm("norm"), lmHead, rotaryLayout);
+    Optional<TensorView> head =
+        switch (config.head()) {
+          case OutputHead.None _ -> Optional.empty();
+          case OutputHead.Vocabulary _ when config.tieWordEmbeddings() -> Optional.of(embedTokens);
+          case OutputHead.Vocabulary _, OutputHead.Scores _ ->
+              Optional.of(matrix("head", config.numOutputs(), config.hiddenSize()));
+        };
+    weights = new LlamaWeights(embedTokens, layers, norm("norm"), head, rotaryLayout);
   }
 
   /// No size is a multiple of 8; three query heads share a key/value head of 18.

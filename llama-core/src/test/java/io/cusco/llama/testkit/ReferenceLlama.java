@@ -31,8 +31,15 @@ public final class ReferenceLlama {
     this(config, weights, (stage, layer, values, rows, width) -> {});
   }
 
-  /// Logits of every position, `[tokenIds.length, vocabSize]`.
+  /// Output of every position, `[tokenIds.length, numOutputs]`: logits, or scores.
   public double[][] forward(int... tokenIds) {
+    double[][] logits = multiply(weights.head().orElseThrow(), hiddenStates(tokenIds));
+    observe(Stage.LOGITS, -1, logits);
+    return logits;
+  }
+
+  /// Final hidden states of every position, `[tokenIds.length, hiddenSize]`.
+  public double[][] hiddenStates(int... tokenIds) {
     double[][] hidden = new double[tokenIds.length][];
     for (int token = 0; token < tokenIds.length; token++) {
       hidden[token] = row(weights.embedTokens(), tokenIds[token]);
@@ -44,9 +51,7 @@ public final class ReferenceLlama {
     }
     double[][] normed = rmsNorm(hidden, weights.norm());
     observe(Stage.FINAL_NORM, -1, normed);
-    double[][] logits = multiply(weights.lmHead(), normed);
-    observe(Stage.LOGITS, -1, logits);
-    return logits;
+    return normed;
   }
 
   private void attention(int index, double[][] hidden) {

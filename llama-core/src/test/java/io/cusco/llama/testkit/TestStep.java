@@ -15,6 +15,7 @@ public final class TestStep implements StepInput {
   private final List<Integer> contextLengths = new ArrayList<>();
   private final List<Integer> blockTables = new ArrayList<>();
   private final List<Integer> logitTokens = new ArrayList<>();
+  private boolean wantsLogits = true;
 
   /// @param stride blocks per sequence in the block tables
   public TestStep(int blockSize, int stride) {
@@ -41,6 +42,17 @@ public final class TestStep implements StepInput {
       blockTables.add(i < blocks.length ? blocks[i] : -1);
     }
     return this;
+  }
+
+  /// Leaves the head out.
+  public TestStep withoutLogits() {
+    wantsLogits = false;
+    return this;
+  }
+
+  @Override
+  public boolean wantsLogits() {
+    return wantsLogits;
   }
 
   private static int[] array(List<Integer> list) {

@@ -33,10 +33,10 @@ final class Activations {
   /// `[maxTokens, intermediateSize]`.
   final MemorySegment up;
 
-  /// The rows whose logits are wanted, `[maxLogits, hiddenSize]`.
+  /// The rows whose logits or hidden states are wanted, `[maxRows, hiddenSize]`.
   final MemorySegment lastNormed;
 
-  /// `[maxLogits, vocabSize]`.
+  /// `[maxLogits, numOutputs]`.
   final MemorySegment logits;
 
   Activations(LlamaConfig config, StepLimits limits, Arena arena) {
@@ -49,8 +49,8 @@ final class Activations {
     attended = floats(tokens, config.queryWidth(), arena);
     gate = floats(tokens, config.intermediateSize(), arena);
     up = floats(tokens, config.intermediateSize(), arena);
-    lastNormed = floats(limits.maxLogits(), config.hiddenSize(), arena);
-    logits = floats(limits.maxLogits(), config.vocabSize(), arena);
+    lastNormed = floats(limits.maxRows(), config.hiddenSize(), arena);
+    logits = floats(limits.maxLogits(), config.numOutputs(), arena);
   }
 
   private static MemorySegment floats(int rows, int columns, Arena arena) {

@@ -49,10 +49,12 @@ final class CpuLlamaModel implements LlamaModel {
   private final Projection[][] oProj;
   private final Projection[][] gateUpProj;
   private final Projection[][] downProj;
-  private final Projection[] lmHead;
+
+  /// Empty where the network has no head.
+  private final Projection[] head;
 
   /// For the logits of a prompt: nobody waits for the first token until the copy is made.
-  private final Projection[] lmHeadInPlace;
+  private final Projection[] headInPlace;
 
   private final float[][] embeddingRows;
   private final AttentionState[] attentionStates;
@@ -109,8 +111,7 @@ final class CpuLlamaModel implements LlamaModel {
       act = new Activations(config, limits, arena);
       int widest =
           Math.max(config.intermediateSize(), Math.max(config.hiddenSize(), config.queryWidth()));
-      int mostRows = Math.max(limits.maxTokens(), limits.maxLogits());
-      matMul = new MatMul(pool, kernels, mostRows, widest, arena);
+      matMul = new MatMul(pool, kernels, limits.maxRows(), widest, arena);
       prefillAttention =
           new PrefillAttention(
               config, cache, kvCacheSpec.blockSize(), kernels, pool.numThreads(), arena);
@@ -133,8 +134,13 @@ final class CpuLlamaModel implements LlamaModel {
     for (int i = 0; i < numLayers; i++) {
       planLayer(i);
     }
-    lmHead = new Projection[] {toLogits(packed(weights.lmHead))};
-    lmHeadInPlace = new Projection[] {toLogits(null)};
+    if (weights.head == null) {
+      head = new Projection[0];
+      headInPlace = head;
+    } else {
+      head = new Projection[] {toLogits(packed(weights.head))};
+      headInPlace = new Projection[] {toLogits(null)};
+    }
     embeddingRows = new float[pool.numThreads()][config.hiddenSize()];
     samplers = new Sampler[pool.numThreads()];
     sampledRows = new float[pool.numThreads()][];
@@ -162,7 +168,7 @@ final class CpuLlamaModel implements LlamaModel {
 
   private Projection toLogits(PackedMatrix packed) {
     return new Projection(
-        weights.lmHead, packed, null, act.logits, rowBytes(config.vocabSize()), false);
+        weights.head, packed, null, act.logits, rowBytes(config.numOutputs()), false);
   }
 
   private PackedMatrix packed(Matrix weight) {
@@ -252,11 +258,11 @@ final class CpuLlamaModel implements LlamaModel {
     }
     finalNorm();
     observe(Stage.FINAL_NORM, -1, act.lastNormed, step.numLogits(), config.hiddenSize());
-    if (step.numLogits() > 0) {
-      Projection[] toLogits = tokens == 1 ? lmHead : lmHeadInPlace;
+    if (step.numLogits() > 0 && step.wantsLogits() && head.length > 0) {
+      Projection[] toLogits = tokens == 1 ? head : headInPlace;
       matMul.run(act.lastNormed, hiddenRow, step.numLogits(), toLogits);
+      observe(Stage.LOGITS, -1, act.logits, step.numLogits(), config.numOutputs());
     }
-    observe(Stage.LOGITS, -1, act.logits, step.numLogits(), config.vocabSize());
   }
 
   private int tokenTasks() {
@@ -397,6 +403,9 @@ final class CpuLlamaModel implements LlamaModel {
   @Override
   public void sample(SamplingStep sampling, int[] nextTokenIds) {
     requireOpen();
+    if (!config.generates()) {
+      throw new IllegalStateException("no token can be drawn: the model has " + config.head());
+    }
     this.sampling = sampling;
     this.nextTokenIds = nextTokenIds;
     pool.run(samplePhase, sampling.size());
@@ -422,9 +431,21 @@ final class CpuLlamaModel implements LlamaModel {
   @Override
   public void copyLogits(int row, float[] logits) {
     requireOpen();
+    if (head.length == 0) {
+      throw new IllegalStateException("there are no logits: the model has " + config.head());
+    }
     java.util.Objects.checkIndex(row, limits.maxLogits());
+    int width = config.numOutputs();
+    MemorySegment.copy(act.logits, FLOAT, row * rowBytes(width), logits, 0, width);
+  }
+
+  @Override
+  public void copyHiddenStates(int row, int count, float[] hiddenStates) {
+    requireOpen();
+    java.util.Objects.checkFromIndexSize(row, count, limits.maxRows());
+    int width = config.hiddenSize();
     MemorySegment.copy(
-        act.logits, FLOAT, row * rowBytes(config.vocabSize()), logits, 0, config.vocabSize());
+        act.lastNormed, FLOAT, row * rowBytes(width), hiddenStates, 0, count * width);
   }
 
   private void observe(Stage stage, int layer, MemorySegment values, int rows, int width) {

@@ -31,7 +31,10 @@ final class CpuWeights {
   final Matrix embedTokens;
   final List<Layer> layers;
   final MemorySegment norm;
-  final Matrix lmHead;
+
+  /// Null where the network has no head.
+  final Matrix head;
+
   final LlamaWeights.RotaryLayout rotaryLayout;
   private final Arena arena;
 
@@ -40,7 +43,7 @@ final class CpuWeights {
     embedTokens = Matrix.of(weights.embedTokens());
     layers = weights.layers().stream().map(this::layer).toList();
     norm = widened(weights.norm());
-    lmHead = Matrix.of(weights.lmHead());
+    head = weights.head().map(Matrix::of).orElse(null);
     rotaryLayout = weights.rotaryLayout();
   }
 

@@ -42,7 +42,7 @@ record Repacking(Predicate<Matrix> filter, long numBytes) {
 
   private static Stream<Matrix> matrices(LlamaWeights weights) {
     Stream<Matrix> layers = weights.layers().stream().flatMap(Repacking::matrices);
-    return Stream.concat(layers, Stream.of(Matrix.of(weights.lmHead())));
+    return Stream.concat(layers, weights.head().map(Matrix::of).stream());
   }
 
   private static Stream<Matrix> matrices(Layer layer) {

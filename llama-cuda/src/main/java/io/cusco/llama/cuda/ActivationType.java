@@ -5,6 +5,8 @@ import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.TensorView;
 import io.cusco.llama.cuda.driver.ElementType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.stream.Stream;
 
 /// The type of activations and of the matrices that meet them. Kernels compute in float32 and round
@@ -31,7 +33,7 @@ enum ActivationType {
     }
     boolean wide =
         Stream.concat(
-                Stream.of(weights.embedTokens(), weights.lmHead()),
+                Stream.concat(Stream.of(weights.embedTokens()), weights.head().stream()),
                 weights.layers().stream().flatMap(ActivationType::matrices))
             .anyMatch(matrix -> matrix.dtype() == DType.BF16 || matrix.dtype() == DType.F32);
     return wide ? BF16 : F16;
@@ -64,6 +66,15 @@ enum ActivationType {
       case BF16 -> ElementType.BF16;
       case F16 -> ElementType.F16;
       case F32 -> ElementType.F32;
+    };
+  }
+
+  /// Element `index` of values of this type, widened.
+  float get(MemorySegment values, long index) {
+    return switch (this) {
+      case F32 -> values.getAtIndex(ValueLayout.JAVA_FLOAT, index);
+      case F16 -> Float.float16ToFloat(values.getAtIndex(ValueLayout.JAVA_SHORT, index));
+      case BF16 -> Float.intBitsToFloat(values.getAtIndex(ValueLayout.JAVA_SHORT, index) << 16);
     };
   }
 

@@ -36,13 +36,14 @@ final class CudaActivations implements AutoCloseable {
   /// `silu(gate) * up`, `[maxTokens, intermediateSize]` T.
   final DeviceBuffer activated;
 
-  /// Rows of the residual stream whose logits are wanted, `[maxLogits, hiddenSize]` float32.
+  /// Rows of the residual stream whose logits or hidden states are wanted, `[maxRows, hiddenSize]`
+  /// float32.
   final DeviceBuffer lastHidden;
 
-  /// `[maxLogits, hiddenSize]` T.
+  /// `[maxRows, hiddenSize]` T.
   final DeviceBuffer lastNormed;
 
-  /// `[maxLogits, vocabSize]` float32.
+  /// `[maxLogits, numOutputs]` float32; one number a row where the network has no head.
   final DeviceBuffer logits;
 
   CudaActivations(CudaContext context, LlamaConfig config, StepLimits limits, ActivationType type) {
@@ -57,10 +58,9 @@ final class CudaActivations implements AutoCloseable {
       attended = rows("attention output", tokens, config.queryWidth(), type.numBytes());
       gateUp = rows("gates and ups", tokens, 2 * config.intermediateSize(), type.numBytes());
       activated = rows("activated gates", tokens, config.intermediateSize(), type.numBytes());
-      lastHidden = rows("last rows", limits.maxLogits(), config.hiddenSize(), Float.BYTES);
-      lastNormed =
-          rows("normed last rows", limits.maxLogits(), config.hiddenSize(), type.numBytes());
-      logits = rows("logits", limits.maxLogits(), config.vocabSize(), Float.BYTES);
+      lastHidden = rows("last rows", limits.maxRows(), config.hiddenSize(), Float.BYTES);
+      lastNormed = rows("normed last rows", limits.maxRows(), config.hiddenSize(), type.numBytes());
+      logits = rows("logits", limits.maxLogits(), Math.max(1, config.numOutputs()), Float.BYTES);
     } catch (RuntimeException | Error e) {
       close();
       throw e;

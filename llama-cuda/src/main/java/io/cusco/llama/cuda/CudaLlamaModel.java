@@ -21,9 +21,9 @@ import io.cusco.llama.model.StepLimits;
 import io.cusco.llama.sampling.SamplingStep;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Optional;
 
 /// The forward pass on the GPU: a list of launches and products on one stream, with every operand
 /// at an address that is fixed at load. Nothing in it allocates or waits, so a decode step is
@@ -51,7 +51,10 @@ final class CudaLlamaModel implements LlamaModel {
   private final CudaActivations act;
   private final CudaWeights weights;
   private final CudaKvCache cache;
-  private final SamplingKernels sampling;
+
+  /// Empty where there is nothing to draw from.
+  private final Optional<SamplingKernels> sampling;
+
   private final DecodeGraphs graphs;
   private final TokenPlaces places;
   private final StepAddresses stepAddresses;
@@ -62,6 +65,7 @@ final class CudaLlamaModel implements LlamaModel {
   private AttentionKernels.Step attentionStep = AttentionKernels.Step.NONE;
   private int tokens;
   private int logitRows;
+  private boolean logitsWanted;
   private boolean closed;
 
   CudaLlamaModel(
@@ -99,8 +103,7 @@ final class CudaLlamaModel implements LlamaModel {
       int stride = Math.ceilDiv(options.maxContextLength(), options.kvBlockSize());
       arrays = owned.own(new StepArrays(context, limits, stride));
       rotary = uploadRotaryTable(options.maxContextLength());
-      sampling =
-          owned.own(new SamplingKernels(modules, context, config.vocabSize(), limits.maxLogits()));
+      sampling = config.generates() ? Optional.of(samplingKernels(modules)) : Optional.empty();
       kvCacheSpec =
           CudaKvCache.spec(
               context,
@@ -140,6 +143,10 @@ final class CudaLlamaModel implements LlamaModel {
     }
   }
 
+  private SamplingKernels samplingKernels(KernelModules modules) {
+    return owned.own(new SamplingKernels(modules, context, config.vocabSize(), limits.maxLogits()));
+  }
+
   private RotaryAddresses uploadRotaryTable(int maxPositions) {
     try (Arena arena = Arena.ofConfined()) {
       RotaryTable table = RotaryTable.of(config, maxPositions, arena);
@@ -175,12 +182,16 @@ final class CudaLlamaModel implements LlamaModel {
     limits.check(step);
     context.bindToCurrentThread();
     boolean graphed =
-        step.isDecodeOnly() && step.numLogits() == step.numSequences() && !reader.isOn();
+        step.isDecodeOnly()
+            && step.numLogits() == step.numSequences()
+            && step.wantsLogits()
+            && !reader.isOn();
     int sequences = graphed ? graphs.bucket(step.numSequences()) : step.numSequences();
     int padding = sequences - step.numSequences();
     arrays.upload(step, sequences, stream);
     tokens = step.numTokens() + padding;
     logitRows = step.numLogits() + padding;
+    logitsWanted = step.wantsLogits();
     attentionStep = attentionStep.next(step, sequences, graphed);
     if (graphed) {
       graphs.run(sequences, attentionStep.maxContext(), stream, launches);
@@ -240,9 +251,11 @@ final class CudaLlamaModel implements LlamaModel {
     kernels.rmsNorm(
         stream, act.lastHidden.address(), weights.norm(), act.lastNormed.address(), logitRows);
     reader.rows(Stage.FINAL_NORM, -1, act.lastNormed, logitRows, config.hiddenSize());
-    products.projectToFloat(
-        weights.lmHead(), act.lastNormed.address(), act.logits.address(), logitRows);
-    reader.residual(Stage.LOGITS, -1, act.logits, logitRows, config.vocabSize());
+    Linear head = weights.head().orElse(null);
+    if (logitsWanted && head != null) {
+      products.projectToFloat(head, act.lastNormed.address(), act.logits.address(), logitRows);
+      reader.residual(Stage.LOGITS, -1, act.logits, logitRows, config.numOutputs());
+    }
   }
 
   private void addTo(long hidden, Linear linear, long from) {
@@ -255,21 +268,41 @@ final class CudaLlamaModel implements LlamaModel {
   @Override
   public void sample(SamplingStep draws, int[] nextTokenIds) {
     requireOpen();
+    SamplingKernels kernels =
+        sampling.orElseThrow(() ->
+            new IllegalStateException("no token can be drawn: the model has " + config.head()));
     context.bindToCurrentThread();
-    sampling.launch(stream, act.logits.address(), draws);
-    sampling.collect(draws, nextTokenIds);
+    kernels.launch(stream, act.logits.address(), draws);
+    kernels.collect(draws, nextTokenIds);
   }
 
   @Override
   public void copyLogits(int row, float[] logits) {
     requireOpen();
+    if (weights.head().isEmpty()) {
+      throw new IllegalStateException("there are no logits: the model has " + config.head());
+    }
     Objects.checkIndex(row, limits.maxLogits());
+    copyRows(act.logits, ActivationType.F32, row, config.numOutputs(), 1, logits);
+  }
+
+  @Override
+  public void copyHiddenStates(int row, int count, float[] hiddenStates) {
+    requireOpen();
+    Objects.checkFromIndexSize(row, count, limits.maxRows());
+    copyRows(act.lastNormed, type, row, config.hiddenSize(), count, hiddenStates);
+  }
+
+  private void copyRows(
+      DeviceBuffer rows, ActivationType stored, int row, int width, int count, float[] target) {
     context.bindToCurrentThread();
-    long rowBytes = (long) config.vocabSize() * Float.BYTES;
+    long rowBytes = (long) width * stored.numBytes();
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment copy = arena.allocate(rowBytes, Float.BYTES);
-      act.logits.copyTo(copy, row * rowBytes);
-      MemorySegment.copy(copy, ValueLayout.JAVA_FLOAT, 0, logits, 0, config.vocabSize());
+      MemorySegment copy = arena.allocate(count * rowBytes, Float.BYTES);
+      rows.copyTo(copy, row * rowBytes);
+      for (int i = 0; i < count * width; i++) {
+        target[i] = stored.get(copy, i);
+      }
     }
   }
 

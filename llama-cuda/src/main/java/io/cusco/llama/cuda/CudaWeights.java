@@ -51,7 +51,7 @@ final class CudaWeights implements AutoCloseable {
   private final List<Layer> layers = new ArrayList<>();
   private final long embedTokens;
   private final long norm;
-  private final Linear lmHead;
+  private final Optional<Linear> head;
 
   /// Queues the copy of all tensors; they have arrived when the uploader is closed.
   ///
@@ -68,13 +68,12 @@ final class CudaWeights implements AutoCloseable {
     this.keepsWidened = keepsWidened;
     try {
       // Rows of the embedding are gathered one by one, which takes a dense matrix.
-      if (isTied(weights)) {
-        lmHead = linear(List.of(weights.lmHead()), 0, true);
-        embedTokens = lmHead.dense().orElseThrow().address();
-      } else {
-        lmHead = linear(List.of(weights.lmHead()), 0, keepsWidened);
-        embedTokens = dense(List.of(weights.embedTokens()), List.of()).address();
-      }
+      boolean tied = weights.isTied();
+      head = weights.head().map(matrix -> linear(List.of(matrix), 0, tied || keepsWidened));
+      embedTokens =
+          tied
+              ? head.flatMap(Linear::dense).orElseThrow().address()
+              : dense(List.of(weights.embedTokens()), List.of()).address();
       for (LlamaWeights.Layer layer : weights.layers()) {
         layers.add(layer(layer));
       }
@@ -113,14 +112,10 @@ final class CudaWeights implements AutoCloseable {
 
   private static Stream<TensorView> matrices(LlamaWeights weights) {
     Stream<TensorView> ends =
-        isTied(weights)
+        weights.isTied()
             ? Stream.of(weights.embedTokens())
-            : Stream.of(weights.embedTokens(), weights.lmHead());
+            : Stream.concat(Stream.of(weights.embedTokens()), weights.head().stream());
     return Stream.concat(ends, weights.layers().stream().flatMap(ActivationType::matrices));
-  }
-
-  private static boolean isTied(LlamaWeights weights) {
-    return weights.lmHead().equals(weights.embedTokens());
   }
 
   private Layer layer(LlamaWeights.Layer layer) {
@@ -261,8 +256,9 @@ final class CudaWeights implements AutoCloseable {
     return norm;
   }
 
-  Linear lmHead() {
-    return lmHead;
+  /// Empty where the network has none.
+  Optional<Linear> head() {
+    return head;
   }
 
   /// All projections.
@@ -271,7 +267,7 @@ final class CudaWeights implements AutoCloseable {
     for (Layer layer : layers) {
       linears.addAll(List.of(layer.qkv(), layer.oProj(), layer.gateUp(), layer.down()));
     }
-    linears.add(lmHead);
+    head.ifPresent(linears::add);
     return linears;
   }
 

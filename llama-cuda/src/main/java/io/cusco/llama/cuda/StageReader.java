@@ -7,7 +7,6 @@ import io.cusco.llama.model.Stage;
 import io.cusco.llama.model.StageProbe;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Optional;
 
 /// Shows a [StageProbe] the stages of a step: waits for each and copies it to the host. Without a
@@ -71,17 +70,9 @@ final class StageReader {
       MemorySegment copy = arena.allocate((long) count * stored.numBytes(), Float.BYTES);
       values.copyTo(copy, 0);
       for (int i = 0; i < count; i++) {
-        floats[i] = widen(stored, copy, i);
+        floats[i] = stored.get(copy, i);
       }
     }
     return floats;
-  }
-
-  private static float widen(ActivationType stored, MemorySegment values, int i) {
-    return switch (stored) {
-      case F32 -> values.getAtIndex(ValueLayout.JAVA_FLOAT, i);
-      case F16 -> Float.float16ToFloat(values.getAtIndex(ValueLayout.JAVA_SHORT, i));
-      case BF16 -> Float.intBitsToFloat(values.getAtIndex(ValueLayout.JAVA_SHORT, i) << 16);
-    };
   }
 }

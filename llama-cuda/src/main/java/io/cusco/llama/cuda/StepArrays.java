@@ -15,7 +15,7 @@ import java.lang.foreign.ValueLayout;
 ///
 /// ```
 /// | tokenIds | positions | slotMapping | queryStarts | contextLengths | logitTokens | blockTables |
-///   maxTokens  maxTokens   maxTokens     maxSeqs + 1   maxSeqs          maxLogits     maxSeqs x stride
+///   maxTokens  maxTokens   maxTokens     maxSeqs + 1   maxSeqs          maxRows       maxSeqs x stride
 /// ```
 ///
 /// The host side exists twice: the next step is written while the last one's copy may still be on
@@ -50,7 +50,7 @@ final class StepArrays implements AutoCloseable {
     queryStartsAt = slotsAt + ints(maxTokens);
     contextLengthsAt = queryStartsAt + ints(limits.maxSequences() + 1);
     logitTokensAt = contextLengthsAt + ints(limits.maxSequences());
-    blockTablesAt = logitTokensAt + ints(limits.maxLogits());
+    blockTablesAt = logitTokensAt + ints(limits.maxRows());
     long numBytes =
         blockTablesAt + Math.multiplyExact((long) limits.maxSequences() * stride, Integer.BYTES);
     device = DeviceBuffer.allocate(context, "step arrays", numBytes);

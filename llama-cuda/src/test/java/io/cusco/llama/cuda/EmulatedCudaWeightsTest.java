@@ -21,6 +21,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -110,9 +111,9 @@ class EmulatedCudaWeightsTest {
       check(products, l.oProj(), 1, layer.oProj());
       check(products, l.gateUp(), 1, layer.gateProj(), layer.upProj());
       check(products, l.down(), 0, layer.downProj());
-      checkProduct(products, loaded.lmHead(), List.of(weights.lmHead()));
-      boolean dense = keepsWidened || weights.lmHead().equals(weights.embedTokens());
-      assertThat(loaded.lmHead().dense().isPresent()).isEqualTo(dense);
+      Linear head = loaded.head().orElseThrow();
+      checkProduct(products, head, List.of(weights.head().orElseThrow()));
+      assertThat(head.dense().isPresent()).isEqualTo(keepsWidened || weights.isTied());
       assertThat(l.qkv().dense().isPresent()).isEqualTo(keepsWidened);
       assertThat(l.down().dense()).isPresent();
     }
@@ -161,7 +162,6 @@ class EmulatedCudaWeightsTest {
   private LlamaWeights quantised(LlamaWeights weights) {
     LlamaWeights.Layer layer = weights.layers().getFirst();
     TensorView embedTokens = quantised(weights.embedTokens(), DType.Q8_0);
-    boolean tied = weights.lmHead().equals(weights.embedTokens());
     return new LlamaWeights(
         embedTokens,
         List.of(
@@ -176,7 +176,9 @@ class EmulatedCudaWeightsTest {
                 quantised(layer.upProj(), DType.Q4_0),
                 quantised(layer.downProj(), DType.F16))),
         weights.norm(),
-        tied ? embedTokens : quantised(weights.lmHead(), DType.Q4_0),
+        weights.isTied()
+            ? Optional.of(embedTokens)
+            : weights.head().map(head -> quantised(head, DType.Q4_0)),
         weights.rotaryLayout());
   }
 
@@ -194,7 +196,8 @@ class EmulatedCudaWeightsTest {
   }
 
   private static List<TensorView> matrices(LlamaWeights weights) {
-    List<TensorView> matrices = new ArrayList<>(List.of(weights.embedTokens(), weights.lmHead()));
+    List<TensorView> matrices = new ArrayList<>(List.of(weights.embedTokens()));
+    weights.head().ifPresent(matrices::add);
     weights.layers().forEach(layer -> ActivationType.matrices(layer).forEach(matrices::add));
     matrices.removeIf(tensor -> !DequantizeKernels.FORMATS.contains(tensor.dtype()));
     return matrices;

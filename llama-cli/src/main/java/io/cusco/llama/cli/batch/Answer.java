@@ -1,8 +1,7 @@
 package io.cusco.llama.cli.batch;
 
-import io.cusco.llama.cli.openai.Completion;
-import io.cusco.llama.engine.Generation;
-import java.util.List;
+import io.cusco.llama.cli.openai.ApiAnswer;
+import io.cusco.llama.cli.openai.ApiRequest;
 
 /// What became of one line of the input.
 ///
@@ -16,14 +15,12 @@ sealed interface Answer {
   record Refused(long index, String line) implements Answer {}
 
   /// The engine is done with it.
-  record Computed(
-      long index, String customId, Completion completion, List<Generation.Result> results)
-      implements Answer {}
+  record Computed(long index, String customId, ApiAnswer answer) implements Answer {}
 
   /// The engine failed at it.
   ///
   /// @param attempt from 1
-  record Failed(long index, String customId, Completion completion, int attempt, Throwable failure)
+  record Failed(long index, String customId, ApiRequest request, int attempt, Throwable failure)
       implements Answer {}
 
   /// There are no more lines: not an answer, but in the same queue.

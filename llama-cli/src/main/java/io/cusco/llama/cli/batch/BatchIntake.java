@@ -1,17 +1,14 @@
 package io.cusco.llama.cli.batch;
 
-import io.cusco.llama.Llama;
 import io.cusco.llama.cli.batch.BatchLine.BadLineException;
 import io.cusco.llama.cli.json.JsonValue;
+import io.cusco.llama.cli.openai.ApiAnswer;
 import io.cusco.llama.cli.openai.ApiException;
-import io.cusco.llama.cli.openai.Completion;
+import io.cusco.llama.cli.openai.ApiRequest;
 import io.cusco.llama.cli.openai.CompletionReader;
-import io.cusco.llama.engine.Generation;
-import io.cusco.llama.engine.Request;
+import io.cusco.llama.cli.openai.Engines;
 import java.io.IOException;
 import java.io.InputStream;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -19,7 +16,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 
-/// Reads the input and hands its requests to the engine, on a thread of its own: reading may wait
+/// Reads the input and hands its requests to the engines, on a thread of its own: reading may wait
 /// for a slow pipe while answers are there to be written. What becomes of each line goes into a
 /// queue.
 final class BatchIntake implements Runnable {
@@ -28,7 +25,7 @@ final class BatchIntake implements Runnable {
 
   private final LineReader lines;
   private final CustomIds ids;
-  private final Llama llama;
+  private final Engines engines;
   private final CompletionReader reader;
   private final long seed;
   private final Semaphore window;
@@ -43,14 +40,14 @@ final class BatchIntake implements Runnable {
   BatchIntake(
       InputStream in,
       CustomIds ids,
-      Llama llama,
+      Engines engines,
       long seed,
       Semaphore window,
       BlockingQueue<Answer> answers) {
     this.lines = new LineReader(in, MAX_LINE_BYTES);
     this.ids = ids;
-    this.llama = llama;
-    this.reader = new CompletionReader(llama);
+    this.engines = engines;
+    this.reader = new CompletionReader(engines);
     this.seed = seed;
     this.window = window;
     this.answers = answers;
@@ -130,39 +127,42 @@ final class BatchIntake implements Runnable {
     }
   }
 
-  /// Hands a request to the engine; its answer comes into the queue. Safe to call from any thread.
+  /// Hands a request to the engines; its answer comes into the queue. Safe to call from any thread.
   ///
-  /// @throws IllegalStateException if the engine has stopped
-  void submit(long number, String customId, Completion completion, int attempt) {
-    List<Generation> generations = new ArrayList<>();
+  /// @throws IllegalStateException if an engine has stopped
+  void submit(long number, String customId, ApiRequest request, int attempt) {
+    CompletableFuture<ApiAnswer> started;
     try {
-      for (Request request : completion.requests()) {
-        generations.addAll(llama.engine().submitSamples(request));
-      }
+      started = request.start(engines);
     } catch (IllegalArgumentException e) {
-      generations.forEach(Generation::cancel);
-      answers.add(refusal(number, customId, new ApiException(400, "", "", e.getMessage(), e)));
+      answers.add(refusal(number, customId, e));
       return;
     }
-    CompletableFuture<?>[] futures =
-        generations.stream().map(Generation::future).toArray(CompletableFuture<?>[]::new);
-    CompletableFuture<Void> _ =
-        CompletableFuture.allOf(futures)
-            .whenComplete((_, failure) ->
-                answers.add(
-                    failure == null
-                        ? new Answer.Computed(
-                            number,
-                            customId,
-                            completion,
-                            generations.stream().map(Generation::await).toList())
-                        : new Answer.Failed(
-                            number, customId, completion, attempt, unwrap(failure))));
+    CompletableFuture<ApiAnswer> _ =
+        started.whenComplete((answer, failure) ->
+            answers.add(
+                failure == null
+                    ? new Answer.Computed(number, customId, answer)
+                    : failed(number, customId, request, attempt, unwrap(failure))));
+  }
+
+  private static Answer failed(
+      long number, String customId, ApiRequest request, int attempt, Throwable failure) {
+    return failure instanceof IllegalArgumentException refused
+        ? refusal(number, customId, refused)
+        : new Answer.Failed(number, customId, request, attempt, failure);
   }
 
   private static Throwable unwrap(Throwable failure) {
-    boolean wrapped = failure instanceof CompletionException && failure.getCause() != null;
-    return wrapped ? failure.getCause() : failure;
+    Throwable cause = failure;
+    while (cause instanceof CompletionException && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    return cause;
+  }
+
+  private static Answer refusal(long number, String customId, IllegalArgumentException e) {
+    return refusal(number, customId, new ApiException(400, "", "", e.getMessage(), e));
   }
 
   private static Answer refusal(long number, String customId, ApiException e) {

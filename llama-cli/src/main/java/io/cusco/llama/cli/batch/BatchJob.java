@@ -3,8 +3,8 @@ package io.cusco.llama.cli.batch;
 import io.cusco.llama.Llama;
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.cli.openai.ApiException;
+import io.cusco.llama.cli.openai.Engines;
 import io.cusco.llama.cli.openai.Usage;
-import io.cusco.llama.engine.FinishReason;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -150,17 +150,17 @@ public final class BatchJob implements AutoCloseable {
 
   /// Answers all lines. Once.
   ///
-  /// @param llama is used, not owned
-  /// @throws LlamaException if input, output or engine fail; what is written stays valid, and a run
-  ///   with `resume` goes on from there
-  public BatchSummary run(Llama llama, Listener listener) {
+  /// @param engines are used, not owned
+  /// @throws LlamaException if input, output or an engine fail; what is written stays valid, and a
+  ///   run with `resume` goes on from there
+  public BatchSummary run(Engines engines, Listener listener) {
     startNanos = System.nanoTime();
     window = new Semaphore(options.window());
     answers = new LinkedBlockingQueue<>();
-    intake = new BatchIntake(in, ids, llama, options.seed(), window, answers);
+    intake = new BatchIntake(in, ids, engines, options.seed(), window, answers);
     Thread reading = Thread.ofPlatform().daemon().name("llama-batch-input").start(intake);
     try {
-      writeAll(llama, listener);
+      writeAll(engines.llama(), listener);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new LlamaException("the batch was interrupted", e);
@@ -192,6 +192,8 @@ public final class BatchJob implements AutoCloseable {
           }
           total = end.index();
         }
+        case Answer.Failed failed when failed.failure() instanceof IllegalStateException e ->
+            throw stopped(e);
         case Answer.Failed failed when failed.attempt() < MAX_ATTEMPTS -> retry(failed);
         default -> inOrder(answer);
       }
@@ -204,7 +206,7 @@ public final class BatchJob implements AutoCloseable {
   /// that a later run answers it.
   private void retry(Answer.Failed failed) {
     try {
-      intake.submit(failed.index(), failed.customId(), failed.completion(), failed.attempt() + 1);
+      intake.submit(failed.index(), failed.customId(), failed.request(), failed.attempt() + 1);
     } catch (IllegalStateException e) {
       throw stopped(e);
     }
@@ -246,15 +248,11 @@ public final class BatchJob implements AutoCloseable {
   }
 
   private void writeComputed(Answer.Computed computed) {
-    if (computed.results().stream().anyMatch(r -> r.finishReason() == FinishReason.CANCELLED)) {
-      throw new LlamaException("the engine was closed during the batch");
-    }
     String id = Ids.next();
     long now = System.currentTimeMillis() / 1000;
     output.write(
-        ResultLine.response(
-            id, computed.customId(), 200, computed.completion().body(id, now, computed.results())));
-    note(1, computed.completion().usage(computed.results()), 0);
+        ResultLine.response(id, computed.customId(), 200, computed.answer().body(id, now)));
+    note(1, computed.answer().usage(), 0);
   }
 
   private void note(int answered, Usage usage, int failed) {

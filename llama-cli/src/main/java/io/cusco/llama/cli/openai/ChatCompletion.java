@@ -9,6 +9,7 @@ import io.cusco.llama.engine.Generation;
 import io.cusco.llama.engine.Request;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import tools.jackson.core.JsonGenerator;
 
 /// `/v1/chat/completions`.
@@ -17,49 +18,50 @@ import tools.jackson.core.JsonGenerator;
 /// @param format reads tool calls out of replies
 /// @param hasTools whether a reply may be a tool call; without tools it is text, whatever it says
 /// @param logprobs writes log-probabilities, where they were asked for
-/// @param request the conversation, with a sample for each choice
+/// @param job the conversation
 record ChatCompletion(
     String model,
     ChatFormat format,
     boolean hasTools,
     Optional<LogprobsJson> logprobs,
-    Request request)
+    PromptJob job)
     implements Completion {
 
   @Override
   public List<Request> requests() {
-    return List.of(request);
+    return List.of(job.request());
   }
 
   @Override
-  public Usage usage(List<Generation.Result> results) {
-    return Usage.of(results, request.samples());
+  public CompletableFuture<ApiAnswer> start(Engines engines) {
+    return CompletionAnswer.of(List.of(job), engines, this::body);
   }
 
-  @Override
-  public String body(String id, long createdSeconds, List<Generation.Result> results) {
+  String body(String id, long createdSeconds, List<PromptAnswer> answers) {
+    List<Choice> choices = answers.getFirst().choices();
     return Json.object(json -> {
       json.writeStringProperty("id", "chatcmpl-" + id);
       json.writeStringProperty("object", "chat.completion");
       json.writeNumberProperty("created", createdSeconds);
       json.writeStringProperty("model", model);
       json.writeArrayPropertyStart("choices");
-      for (int i = 0; i < results.size(); i++) {
-        writeChoice(json, id, i, results.get(i));
+      for (int i = 0; i < choices.size(); i++) {
+        writeChoice(json, id, i, choices.get(i));
       }
       json.writeEndArray();
-      usage(results).write(json);
+      Usage.of(answers).write(json);
     });
   }
 
-  private void writeChoice(JsonGenerator json, String id, int index, Generation.Result result) {
-    List<ToolCall> calls = toolCalls(result);
+  private void writeChoice(JsonGenerator json, String id, int index, Choice choice) {
+    Optional<Generation.Result> shown = choice.shown();
+    List<ToolCall> calls = shown.map(this::toolCalls).orElse(List.of());
     json.writeStartObject();
     json.writeNumberProperty("index", index);
     json.writeObjectPropertyStart("message");
     json.writeStringProperty("role", "assistant");
-    if (calls.isEmpty()) {
-      json.writeStringProperty("content", result.text());
+    if (shown.isPresent() && calls.isEmpty()) {
+      json.writeStringProperty("content", shown.get().text());
     } else {
       json.writeNullProperty("content");
     }
@@ -68,10 +70,14 @@ record ChatCompletion(
       writeToolCalls(json, "call_%s-%d".formatted(id, index), calls);
     }
     json.writeEndObject();
-    logprobs.ifPresentOrElse(
-        writer -> writer.writeForChat(json, result), () -> json.writeNullProperty("logprobs"));
+    if (logprobs.isPresent() && shown.isPresent()) {
+      logprobs.get().writeForChat(json, shown.get());
+    } else {
+      json.writeNullProperty("logprobs");
+    }
     json.writeStringProperty(
-        "finish_reason", calls.isEmpty() ? FinishReasons.name(result) : "tool_calls");
+        "finish_reason", calls.isEmpty() ? FinishReasons.name(shown) : "tool_calls");
+    choice.writeExtras(json);
     json.writeEndObject();
   }
 

@@ -3,11 +3,14 @@ package io.cusco.llama.cli.openai;
 import io.cusco.llama.Llama;
 import io.cusco.llama.chat.ChatFormat;
 import io.cusco.llama.chat.ChatOptions;
+import io.cusco.llama.chat.Message;
 import io.cusco.llama.cli.json.JsonValue;
 import io.cusco.llama.cli.json.JsonValueException;
-import io.cusco.llama.engine.Request;
+import io.cusco.llama.engine.EmbeddingParams;
+import io.cusco.llama.engine.EmbeddingParams.Pooling;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -21,15 +24,16 @@ public final class CompletionReader {
   private static final int DEFAULT_TEXT_TOKENS = 16;
 
   private final Llama llama;
+  private final boolean hasReward;
   private final String model;
   private final Optional<ChatFormat> chatFormat;
   private final LogprobsJson logprobsJson;
   private final KnownFields knownFields = new KnownFields();
 
-  /// @param llama is used, not owned
   /// @throws io.cusco.llama.LlamaException if the checkpoint has no tokenizer
-  public CompletionReader(Llama llama) {
-    this.llama = llama;
+  public CompletionReader(Engines engines) {
+    llama = engines.llama();
+    hasReward = engines.reward().isPresent();
     model = llama.checkpoint().modelName();
     chatFormat = llama.chatFormat();
     logprobsJson = new LogprobsJson(llama.tokenizer());
@@ -40,7 +44,7 @@ public final class CompletionReader {
   /// @param seed decides the draws of a request that states no seed
   /// @throws ApiException if it cannot be served: a wrong field, a prompt that is too long, an
   ///   endpoint that this model does not offer
-  public Completion read(Endpoint endpoint, JsonValue body, long seed) {
+  public ApiRequest read(Endpoint endpoint, JsonValue body, long seed) {
     try {
       if (!body.isObject()) {
         throw body.mustBe("an object");
@@ -48,13 +52,7 @@ public final class CompletionReader {
       return switch (endpoint) {
         case CHAT_COMPLETIONS -> chat(body, seed);
         case COMPLETIONS -> text(body, seed);
-        case EMBEDDINGS ->
-            throw new ApiException(
-                501,
-                "",
-                "unsupported_endpoint",
-                "embeddings need the network's hidden states, which no backend hands out",
-                null);
+        case EMBEDDINGS -> embeddings(body);
       };
     } catch (JsonValueException e) {
       throw new ApiException(400, e.path(), "", e.getMessage(), e);
@@ -77,7 +75,8 @@ public final class CompletionReader {
         ChatOptions.DEFAULT
             .withTools(tools)
             .withGenerationPrompt(body.get("add_generation_prompt").boolOr(true));
-    int[] prompt = format.encode(MessageFields.messages(body.get("messages")), options);
+    List<Message> messages = MessageFields.messages(body.get("messages"));
+    int[] prompt = format.encode(messages, options);
     requireRoom("messages", prompt);
     boolean wantsLogprobs = body.get("logprobs").boolOr(false);
     JsonValue topLogprobs = body.get("top_logprobs");
@@ -96,46 +95,88 @@ public final class CompletionReader {
                 : concat(SamplingFields.stopTokenIds(body), format.stopTokenIds()),
             SamplingFields.stopStrings(body),
             SamplingFields.ignoreEos(body));
-    SamplingParams sampling = SamplingFields.params(body, seed, wantsLogprobs ? top : -1);
     return new ChatCompletion(
         model,
         format,
         !tools.isEmpty(),
         wantsLogprobs ? Optional.of(logprobsJson) : Optional.empty(),
-        new Request(prompt, sampling, stop).withSamples(SamplingFields.n(body)));
+        new Candidates(body, seed, wantsLogprobs ? top : -1, hasReward)
+            .job(prompt, stop, new Transcript.Conversation(messages)));
   }
 
   private Completion text(JsonValue body, long seed) {
     knownFields.check(Endpoint.COMPLETIONS, body);
     List<Prompt> prompts = Prompt.read(body.get("prompt"));
-    int n = SamplingFields.n(body);
-    if ((long) prompts.size() * n > SamplingFields.MAX_CHOICES) {
+    JsonValue logprobs = body.get("logprobs");
+    int top = logprobs.intOr(-1, 0, SamplingParams.MAX_LOGPROBS);
+    Candidates candidates = new Candidates(body, seed, top, hasReward);
+    if ((long) prompts.size() * candidates.count() > SamplingFields.MAX_CHOICES) {
       throw ApiException.badRequest(
           "prompt",
-          "%d prompts with n = %d make more than %d choices; use several requests"
-              .formatted(prompts.size(), n, SamplingFields.MAX_CHOICES));
+          "%d prompts with %s = %d make more than %d choices; use several requests"
+              .formatted(
+                  prompts.size(),
+                  candidates.ranked() ? "best_of" : "n",
+                  candidates.count(),
+                  SamplingFields.MAX_CHOICES));
     }
     List<int[]> ids = prompts.stream().map(prompt -> prompt.encode(llama)).toList();
     ids.forEach(each -> requireRoom("prompt", each));
-    JsonValue logprobs = body.get("logprobs");
-    int top = logprobs.intOr(-1, 0, SamplingParams.MAX_LOGPROBS);
     boolean echo = body.get("echo").boolOr(false);
-    if (echo && top >= 0) {
-      throw ApiException.badRequest(
-          "echo", "echo with logprobs, log-probabilities of the prompt, is not offered");
-    }
+    // Without anything to echo, no token at all is no answer.
+    int maxTokens =
+        body.get("max_tokens").intOr(DEFAULT_TEXT_TOKENS, echo ? 0 : 1, Integer.MAX_VALUE);
     StopConditions stop =
         new StopConditions(
-            body.get("max_tokens").intOr(DEFAULT_TEXT_TOKENS, 1, Integer.MAX_VALUE),
+            Math.max(1, maxTokens),
             SamplingFields.stopTokenIds(body),
             SamplingFields.stopStrings(body),
             SamplingFields.ignoreEos(body));
-    SamplingParams sampling = SamplingFields.params(body, seed, top);
+    List<PromptJob> jobs = new ArrayList<>();
+    for (int i = 0; i < prompts.size(); i++) {
+      Transcript transcript = new Transcript.Text(prompts.get(i).text(llama));
+      PromptJob job = candidates.job(ids.get(i), stop, transcript);
+      job = echo && top >= 0 ? job.withEchoLogprobs(top) : job;
+      jobs.add(maxTokens == 0 ? job.withoutGeneration() : job);
+    }
     return new TextCompletion(
         model,
         echo ? prompts.stream().map(prompt -> prompt.text(llama)).toList() : List.of(),
         top >= 0 ? Optional.of(logprobsJson) : Optional.empty(),
-        ids.stream().map(each -> new Request(each, sampling, stop).withSamples(n)).toList());
+        jobs);
+  }
+
+  private ApiRequest embeddings(JsonValue body) {
+    knownFields.check(Endpoint.EMBEDDINGS, body);
+    List<int[]> texts =
+        Prompt.read(body.get("input")).stream().map(input -> input.encode(llama)).toList();
+    JsonValue dimensions = body.get("dimensions");
+    int hiddenSize = llama.config().hiddenSize();
+    if (!dimensions.isNull() && dimensions.integer(1, Integer.MAX_VALUE) != hiddenSize) {
+      throw dimensions.mustBe(
+          "left out or %d, the size of this model's vectors, which are not made to be cut"
+              .formatted(hiddenSize));
+    }
+    EmbeddingParams params =
+        EmbeddingParams.DEFAULT
+            .withPooling(
+                oneOf(body.get("pooling"), "last", "mean").equals("mean")
+                    ? Pooling.MEAN
+                    : Pooling.LAST)
+            .withNormalize(body.get("normalize").boolOr(true));
+    boolean base64 = oneOf(body.get("encoding_format"), "float", "base64").equals("base64");
+    return new EmbeddingRequest(model, texts, params, base64);
+  }
+
+  /// A field that has one of two values, the first by default.
+  private static String oneOf(JsonValue field, String first, String second) {
+    if (field.isNull()) {
+      return first;
+    }
+    if (!field.isString() || !List.of(first, second).contains(field.string())) {
+      throw field.mustBe("\"%s\" or \"%s\"".formatted(first, second));
+    }
+    return field.string();
   }
 
   private void requireRoom(String param, int[] prompt) {

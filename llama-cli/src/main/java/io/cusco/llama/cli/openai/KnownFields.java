@@ -44,6 +44,7 @@ final class KnownFields {
       Set.of(
           "model",
           "n",
+          "best_of",
           "seed",
           "stop",
           "stop_token_ids",
@@ -77,7 +78,10 @@ final class KnownFields {
           "parallel_tool_calls",
           "add_generation_prompt");
 
-  private static final Set<String> TEXT = with("prompt", "echo", "best_of");
+  private static final Set<String> TEXT = with("prompt", "echo");
+
+  private static final Set<String> EMBEDDING =
+      Set.of("model", "input", "encoding_format", "dimensions", "pooling", "normalize", "user");
 
   private final Set<String> logged = ConcurrentHashMap.newKeySet();
 
@@ -87,7 +91,12 @@ final class KnownFields {
 
   /// @throws ApiException if a field asks for what is not offered
   void check(Endpoint endpoint, JsonValue body) {
-    Set<String> known = endpoint == Endpoint.CHAT_COMPLETIONS ? CHAT : TEXT;
+    Set<String> known =
+        switch (endpoint) {
+          case CHAT_COMPLETIONS -> CHAT;
+          case COMPLETIONS -> TEXT;
+          case EMBEDDINGS -> EMBEDDING;
+        };
     for (String name : body.names()) {
       JsonValue value = body.get(name);
       if (known.contains(name) || value.isNull()) {
@@ -104,10 +113,6 @@ final class KnownFields {
                 : "%s is not offered; leave it out, or say %s"
                     .formatted(name, String.join(" or ", harmless)));
       }
-    }
-    JsonValue bestOf = body.get("best_of");
-    if (!bestOf.isNull() && bestOf.integer(1, Integer.MAX_VALUE) != SamplingFields.n(body)) {
-      throw bestOf.mustBe("the same as n; choosing among more is not offered");
     }
   }
 

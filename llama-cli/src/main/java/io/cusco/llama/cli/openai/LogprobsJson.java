@@ -11,6 +11,8 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 import tools.jackson.core.JsonGenerator;
 
 /// The two forms in which the API reports log-probabilities: a list of objects for chats, parallel
@@ -65,28 +67,46 @@ final class LogprobsJson {
   /// `"logprobs":{"tokens","token_logprobs","top_logprobs","text_offset"}`; the chosen token is
   /// always among the top ones.
   ///
-  /// @param textOffset characters of the choice's text before the first token
-  void writeForText(JsonGenerator json, Generation.Result result, int textOffset) {
-    List<TokenLogprobs> tokens = reported(result);
+  /// @param echo what of the choice's text comes before the first drawn token
+  /// @param echoed those of the prompt's tokens but the first, where they are repeated: then the
+  ///   lists begin with the prompt's tokens, the first one with nulls
+  void writeForText(
+      JsonGenerator json,
+      Generation.Result result,
+      String echo,
+      Optional<List<TokenLogprobs>> echoed) {
+    List<TokenLogprobs> drawn = reported(result);
+    List<TokenLogprobs> tokens =
+        Stream.concat(echoed.stream().flatMap(List::stream), drawn.stream()).toList();
+    Optional<Integer> first = echoed.map(_ -> result.promptIds().getFirst());
     json.writeObjectPropertyStart("logprobs");
     json.writeArrayPropertyStart("tokens");
+    first.ifPresent(id -> json.writeString(name(id)));
     tokens.forEach(token -> json.writeString(name(token.tokenId())));
     json.writeEndArray();
     json.writeArrayPropertyStart("token_logprobs");
+    first.ifPresent(_ -> json.writeNull());
     tokens.forEach(token -> json.writeNumber(Math.max(token.logprob(), LEAST_LOGPROB)));
     json.writeEndArray();
     json.writeArrayPropertyStart("top_logprobs");
+    first.ifPresent(_ -> json.writeNull());
     tokens.forEach(token -> writeTop(json, token));
     json.writeEndArray();
     json.writeArrayPropertyStart("text_offset");
-    int offset = textOffset;
-    for (TokenLogprobs token : tokens) {
-      json.writeNumber(offset);
-      byte[] bytes = tokenizer.tokenBytes(token.tokenId());
-      offset += new String(bytes, StandardCharsets.UTF_8).length();
+    if (echoed.isPresent()) {
+      writeOffsets(json, 0, result.promptIds());
     }
+    writeOffsets(json, echo.length(), drawn.stream().map(TokenLogprobs::tokenId).toList());
     json.writeEndArray();
     json.writeEndObject();
+  }
+
+  private void writeOffsets(JsonGenerator json, int first, List<Integer> ids) {
+    int offset = first;
+    for (int id : ids) {
+      json.writeNumber(offset);
+      offset += new String(tokenizer.tokenBytes(id), StandardCharsets.UTF_8).length();
+    }
   }
 
   private void writeTop(JsonGenerator json, TokenLogprobs token) {

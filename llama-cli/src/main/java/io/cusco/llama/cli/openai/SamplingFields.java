@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /// The fields that say how to draw and when to stop, which chat and text completions share. Names,
 /// ranges and defaults are OpenAI's; `top_k`, `min_p`, `repetition_penalty`, `stop_token_ids` and
@@ -47,6 +48,21 @@ final class SamplingFields {
 
   static int n(JsonValue body) {
     return body.get("n").intOr(1, 1, MAX_N);
+  }
+
+  /// How many candidates the choices are the best of; empty if they are not to be ranked.
+  ///
+  /// @param hasReward whether a reward model ranks them: it scores a single candidate too
+  static OptionalInt bestOf(JsonValue body, boolean hasReward) {
+    JsonValue field = body.get("best_of");
+    if (field.isNull()) {
+      return OptionalInt.empty();
+    }
+    int bestOf = (int) field.integer(1, MAX_N);
+    if (bestOf < n(body)) {
+      throw field.mustBe("n = %d or more, the choices are the best of them".formatted(n(body)));
+    }
+    return bestOf == 1 && !hasReward ? OptionalInt.empty() : OptionalInt.of(bestOf);
   }
 
   static boolean ignoreEos(JsonValue body) {

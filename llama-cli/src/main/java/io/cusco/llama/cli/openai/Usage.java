@@ -8,22 +8,24 @@ import tools.jackson.core.JsonGenerator;
 ///
 /// @param promptTokens of all prompts; one that has several choices counts once
 /// @param cachedPromptTokens those of them that were not computed, the prefix cache having them
-/// @param completionTokens of all choices, end tokens included
+/// @param completionTokens of all candidates, those not chosen and end tokens included
 public record Usage(long promptTokens, long cachedPromptTokens, long completionTokens) {
   /// For an answer that never reached the engine.
   public static final Usage NONE = new Usage(0, 0, 0);
 
-  /// @param choicesPerPrompt neighbours in `results` that share a prompt
-  static Usage of(List<Generation.Result> results, int choicesPerPrompt) {
+  static Usage of(List<PromptAnswer> prompts) {
     long promptTokens = 0;
     long cachedPromptTokens = 0;
     long completionTokens = 0;
-    for (int i = 0; i < results.size(); i++) {
-      if (i % choicesPerPrompt == 0) {
-        promptTokens += results.get(i).promptIds().size();
-        cachedPromptTokens += results.get(i).cachedPromptTokens();
+    for (PromptAnswer prompt : prompts) {
+      for (Generation.Result result : prompt.candidates()) {
+        completionTokens += result.ids().size();
       }
-      completionTokens += results.get(i).ids().size();
+      if (!prompt.candidates().isEmpty()) {
+        Generation.Result first = prompt.candidates().getFirst();
+        promptTokens += first.promptIds().size();
+        cachedPromptTokens += first.cachedPromptTokens();
+      }
     }
     return new Usage(promptTokens, cachedPromptTokens, completionTokens);
   }

@@ -40,7 +40,7 @@ class CompletionReaderTest {
     llama =
         Llama.open(
             DemoModel.open(), LlamaOptions.DEFAULT.withBackend("cpu").withContextLength(CONTEXT));
-    reader = new CompletionReader(llama);
+    reader = new CompletionReader(Engines.of(llama));
   }
 
   @AfterAll
@@ -61,12 +61,27 @@ class CompletionReaderTest {
   }
 
   private static Completion read(Endpoint endpoint, String body) {
-    return reader.read(endpoint, JsonValue.parse(body), 42);
+    return (Completion) reader.read(endpoint, JsonValue.parse(body), 42);
   }
 
   private static Request only(Completion completion) {
     assertThat(completion.requests()).hasSize(1);
     return completion.requests().getFirst();
+  }
+
+  /// The answer to a completion whose prompts have these samples, one prompt's after another's.
+  private static String body(Completion completion, List<Generation.Result> results) {
+    List<PromptAnswer> answers = new ArrayList<>();
+    int first = 0;
+    for (Request request : completion.requests()) {
+      int end = first + request.samples();
+      answers.add(PromptAnswer.of(results.subList(first, end)));
+      first = end;
+    }
+    return switch (completion) {
+      case ChatCompletion chat -> chat.body("x", 99, answers);
+      case TextCompletion text -> text.body("x", 99, answers);
+    };
   }
 
   private static ChatFormat format() {
@@ -259,9 +274,10 @@ class CompletionReaderTest {
         "\"prompt\":[\"a\",1] | prompt[1] must be a string, got 1",
         "\"prompt\":[[1],[-2]] | prompt[1][0] must be a whole number from 0 on, got -2",
         "\"prompt\":\"a\",\"logprobs\":true | logprobs must be a whole number from 0 to 100, got true",
-        "\"prompt\":\"a\",\"best_of\":3 | best_of must be the same as n; choosing among more is not offered, got 3",
-        "\"prompt\":\"a\",\"suffix\":\"b\" | suffix is not offered; leave it out, or say \"\"",
-        "\"prompt\":\"a\",\"echo\":true,\"logprobs\":1 | echo with logprobs, log-probabilities of the prompt, is not offered"
+        "\"prompt\":\"a\",\"best_of\":129 | best_of must be a whole number from 1 to 128, got 129",
+        "\"prompt\":\"a\",\"n\":4,\"best_of\":3 | best_of must be n = 4 or more, the choices are the best of them, got 3",
+        "\"prompt\":\"a\",\"max_tokens\":0 | max_tokens must be a whole number from 1 on, got 0",
+        "\"prompt\":\"a\",\"suffix\":\"b\" | suffix is not offered; leave it out, or say \"\""
       })
   void wrongTextFieldsAreNamed(String body, String message) {
     assertThatThrownBy(() -> text(body)).isInstanceOf(ApiException.class).hasMessage(message);
@@ -298,11 +314,49 @@ class CompletionReaderTest {
         .hasMessageContaining("at most 2048 prompts");
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "'' | input must be a string, a list of strings, token ids, or a list of lists of token ids, got null or nothing",
+        "\"input\":[] | input must be a string, a list of strings, token ids, or a list of lists of token ids, got a list of 0",
+        "\"input\":[\"a\",7] | input[1] must be a string, got 7",
+        "\"input\":\"a\",\"encoding_format\":\"hex\" | encoding_format must be \"float\" or \"base64\", got \"hex\"",
+        "\"input\":\"a\",\"encoding_format\":1 | encoding_format must be \"float\" or \"base64\", got 1",
+        "\"input\":\"a\",\"pooling\":\"cls\" | pooling must be \"last\" or \"mean\", got \"cls\"",
+        "\"input\":\"a\",\"normalize\":1 | normalize must be true or false, got 1",
+        "\"input\":\"a\",\"dimensions\":0 | dimensions must be a whole number from 1 on, got 0"
+      })
+  void wrongEmbeddingFieldsAreNamed(String body, String message) {
+    assertThatThrownBy(
+            () -> reader.read(Endpoint.EMBEDDINGS, JsonValue.parse("{" + body + "}"), 42))
+        .isInstanceOf(ApiException.class)
+        .hasMessage(message);
+  }
+
   @Test
-  void embeddingsAreRefusedWithTheReason() {
-    assertThatThrownBy(() -> read(Endpoint.EMBEDDINGS, "{\"input\":\"x\"}"))
-        .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.status()).isEqualTo(501))
-        .hasMessageContaining("hidden states");
+  void dimensionsAreThoseOfTheModel() {
+    int size = llama.config().hiddenSize();
+    String body = "{\"input\":\"a\",\"dimensions\":%d}";
+    assertThat(reader.read(Endpoint.EMBEDDINGS, JsonValue.parse(body.formatted(size)), 42))
+        .isInstanceOf(EmbeddingRequest.class);
+    assertThatThrownBy(
+            () -> reader.read(Endpoint.EMBEDDINGS, JsonValue.parse(body.formatted(size - 1)), 42))
+        .hasMessageContaining("dimensions must be left out or %d".formatted(size));
+  }
+
+  @Test
+  void bestOfDrawsMoreCandidatesThanThereAreChoices() {
+    Request request = only(text("\"prompt\":\"a\",\"n\":2,\"best_of\":5"));
+    assertThat(request.samples()).isEqualTo(5);
+    assertThat(request.sampling().logprobs()).isZero(); // for the ranking; not shown
+    assertThat(only(chat("\"n\":2,\"best_of\":5,\"logprobs\":true,\"top_logprobs\":3")))
+        .satisfies(chat -> assertThat(chat.samples()).isEqualTo(5))
+        .satisfies(chat -> assertThat(chat.sampling().logprobs()).isEqualTo(3));
+    assertThat(only(text("\"prompt\":\"a\",\"best_of\":1")).sampling().wantsLogprobs()).isFalse();
+    assertThatThrownBy(
+            () -> text("\"prompt\":[%s\"a\"],\"best_of\":128".formatted("\"a\",".repeat(16))))
+        .hasMessageContaining("17 prompts with best_of = 128 make more than 2048 choices");
   }
 
   @Test
@@ -312,7 +366,7 @@ class CompletionReaderTest {
     for (String text : List.of("1", "2", "3", "4")) {
       results.add(result(text, FinishReason.LENGTH, List.of(), 7, 8));
     }
-    assertThat(completion.body("x", 99, results))
+    assertThat(body(completion, results))
         .isEqualTo(
             """
             {"id":"cmpl-x","object":"text_completion","created":99,"model":"cusco-demo-stories",\
@@ -336,13 +390,13 @@ class CompletionReaderTest {
             new TokenLogprobs(b, Float.NEGATIVE_INFINITY, new int[] {a}, new float[] {-0.125f}),
             new TokenLogprobs(end, -1f, new int[] {end}, new float[] {-1f}));
     Generation.Result result = result("ab", FinishReason.STOP, logprobs, a, b, end);
-    assertThat(text("\"prompt\":\"x\",\"logprobs\":2").body("x", 99, List.of(result)))
+    assertThat(body(text("\"prompt\":\"x\",\"logprobs\":2"), List.of(result)))
         .contains(
             """
             "logprobs":{"tokens":["a","b"],"token_logprobs":[-0.5,-9999.0],\
             "top_logprobs":[{"b":-0.25,"a":-0.5},{"a":-0.125,"b":-9999.0}],"text_offset":[0,1]}\
             """);
-    assertThat(chat("\"logprobs\":true,\"top_logprobs\":2").body("x", 99, List.of(result)))
+    assertThat(body(chat("\"logprobs\":true,\"top_logprobs\":2"), List.of(result)))
         .isEqualTo(
             """
             {"id":"chatcmpl-x","object":"chat.completion","created":99,"model":"cusco-demo-stories",\
@@ -363,19 +417,20 @@ class CompletionReaderTest {
     ids[call.length] = format().stopTokenIds().getFirst();
     Generation.Result result = result("{...}", FinishReason.STOP, List.of(), ids);
     Completion withTools =
-        new ChatCompletion("m", format(), true, Optional.empty(), only(chat("")));
-    assertThat(withTools.body("x", 99, List.of(result)))
+        new ChatCompletion(
+            "m", format(), true, Optional.empty(), ((ChatCompletion) chat("")).job());
+    assertThat(body(withTools, List.of(result)))
         .contains(
             """
             "message":{"role":"assistant","content":null,"refusal":null,"tool_calls":[\
             {"id":"call_x-0-0","type":"function","function":{"name":"f",\
             "arguments":"{\\"x\\": 1}"}}]},"logprobs":null,"finish_reason":"tool_calls\"\
             """);
-    assertThat(chat("").body("x", 99, List.of(result)))
+    assertThat(body(chat(""), List.of(result)))
         .contains("\"content\":\"{...}\"", "\"finish_reason\":\"stop\"")
         .doesNotContain("tool_calls");
     Generation.Result cut = result("{...}", FinishReason.LENGTH, List.of(), call);
-    assertThat(withTools.body("x", 99, List.of(cut))).contains("\"finish_reason\":\"length\"");
+    assertThat(body(withTools, List.of(cut))).contains("\"finish_reason\":\"length\"");
   }
 
   private static Generation.Result result(

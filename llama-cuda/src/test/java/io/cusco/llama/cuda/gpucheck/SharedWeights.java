@@ -70,7 +70,7 @@ final class SharedWeights implements AutoCloseable {
             embedTokens,
             Collections.nCopies(config.numLayers(), layer),
             norm,
-            lmHead,
+            Optional.of(lmHead),
             RotaryLayout.ROTATE_HALF);
   }
 

@@ -1,0 +1,15 @@
+package io.cusco.llama.cpu;
+
+import io.cusco.llama.backend.Backend;
+import io.cusco.llama.backend.BackendOptions;
+import io.cusco.llama.cpu.kernels.ScalarKernels;
+import io.cusco.llama.testkit.HeadConformance;
+import java.util.OptionalInt;
+
+class ScalarHeadTest extends HeadConformance {
+  @Override
+  protected Backend openBackend() {
+    return new CpuBackend(
+        new BackendOptions(OptionalInt.empty(), OptionalInt.of(2)), new ScalarKernels());
+  }
+}
