@@ -225,6 +225,7 @@ class SchedulerTest {
   private void draw() {
     step.advance();
     scheduler.confirm();
+    draws.appendDrawn();
     for (int i = 0; i < draws.size(); i++) {
       draws.sequence(i).accept(0, null);
     }

@@ -59,6 +59,7 @@ final class CpuLlamaModel implements LlamaModel {
   private final PrefillAttention prefillAttention;
   private final Sampler[] samplers;
   private final float[][] sampledRows;
+  private final int[] drawnIds;
   private final int[] tokenSequences;
 
   /// Runs of a sequence's tokens whose attention is one task per key/value head: first tokens, and
@@ -77,7 +78,6 @@ final class CpuLlamaModel implements LlamaModel {
   private int layer;
   private MemorySegment normWeight;
   private SamplingStep sampling;
-  private int[] nextTokenIds;
   private boolean compiled;
   private boolean closed;
 
@@ -111,6 +111,7 @@ final class CpuLlamaModel implements LlamaModel {
           Math.max(config.intermediateSize(), Math.max(config.hiddenSize(), config.queryWidth()));
       int mostRows = Math.max(limits.maxTokens(), limits.maxLogits());
       matMul = new MatMul(pool, kernels, mostRows, widest, arena);
+      drawnIds = new int[limits.maxLogits()];
       prefillAttention =
           new PrefillAttention(
               config, cache, kvCacheSpec.blockSize(), kernels, pool.numThreads(), arena);
@@ -397,11 +398,16 @@ final class CpuLlamaModel implements LlamaModel {
   }
 
   @Override
-  public void sample(SamplingStep sampling, int[] nextTokenIds) {
+  public void startSampling(SamplingStep sampling) {
     requireOpen();
+    java.util.Objects.checkFromIndexSize(0, sampling.size(), drawnIds.length);
     this.sampling = sampling;
-    this.nextTokenIds = nextTokenIds;
     pool.run(samplePhase, sampling.size());
+  }
+
+  @Override
+  public void awaitTokens(SamplingStep sampling, int[] nextTokenIds) {
+    System.arraycopy(drawnIds, 0, nextTokenIds, 0, sampling.size());
   }
 
   private void sampleRow(int index, int worker) {
@@ -415,7 +421,7 @@ final class CpuLlamaModel implements LlamaModel {
     int id =
         sampler.sample(
             row, sampling.params(index), sampling.history(index), sampling.uniform(index));
-    nextTokenIds[index] = id;
+    drawnIds[index] = id;
     if (id != SamplingStep.NO_TOKEN && sampling.params(index).wantsLogprobs()) {
       sampling.acceptLogprobs(index, sampler.logprobs(row, id, sampling.params(index).logprobs()));
     }

@@ -199,7 +199,8 @@ final class CudaLlamaModel implements LlamaModel {
     long gateUp = act.gateUp.address();
     long activated = act.activated.address();
 
-    kernels.embedGather(stream, weights.embedTokens(), arrays.tokenIds(), hidden, tokens);
+    kernels.embedGather(
+        stream, weights.embedTokens(), arrays.tokenIds(), sampling.ids(), hidden, tokens);
     reader.residual(Stage.EMBED, -1, act.hidden, tokens, config.hiddenSize());
     for (int layer = 0; layer < config.numLayers(); layer++) {
       CudaWeights.Layer l = weights.layers().get(layer);
@@ -252,11 +253,23 @@ final class CudaLlamaModel implements LlamaModel {
     }
   }
 
+  /// The ids of a step's draws stay on the device, where the next step finds them.
   @Override
-  public void sample(SamplingStep draws, int[] nextTokenIds) {
+  public boolean overlapsSteps() {
+    return true;
+  }
+
+  @Override
+  public void startSampling(SamplingStep draws) {
     requireOpen();
     context.bindToCurrentThread();
     sampling.launch(stream, act.logits.address(), draws);
+  }
+
+  @Override
+  public void awaitTokens(SamplingStep draws, int[] nextTokenIds) {
+    requireOpen();
+    context.bindToCurrentThread();
     sampling.collect(draws, nextTokenIds);
   }
 
