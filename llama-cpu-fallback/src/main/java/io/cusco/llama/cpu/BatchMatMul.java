@@ -31,7 +31,9 @@ import java.util.Arrays;
 ///
 /// Fewer tokens would leave lanes idle, so there the columns are the lanes: twelve rows at a time
 /// are widened into the nearest caches and multiplied with one or two tokens of the input as it
-/// lies; what is left is one sum over the lanes per row and token.
+/// lies; what is left is one sum over the lanes per row and token. A token's sums are then the same
+/// alone, in a pair and among many, which is why this way is the only one where results must not
+/// depend on the batch; tokens in the lanes add the columns in another order.
 ///
 /// Owned by the thread that runs the forward pass.
 final class BatchMatMul {
@@ -53,6 +55,7 @@ final class BatchMatMul {
   private final Kernels kernels;
   private final int lanes;
   private final int panelTokens;
+  private final boolean deterministic;
   private final MemorySegment panels;
   private final Scratch[] scratch;
   private final WorkerPool.Phase transposePhase = this::transpose;
@@ -67,16 +70,24 @@ final class BatchMatMul {
 
   /// @param maxTokens tokens in one product
   /// @param maxColumns width of the widest input
-  BatchMatMul(WorkerPool pool, Kernels kernels, int maxTokens, int maxColumns, Arena arena) {
+  /// @param deterministic whether a token's product has the same bits whatever is beside it
+  BatchMatMul(
+      WorkerPool pool,
+      Kernels kernels,
+      int maxTokens,
+      int maxColumns,
+      boolean deterministic,
+      Arena arena) {
     this.pool = pool;
     this.kernels = kernels;
+    this.deterministic = deterministic;
     lanes = kernels.lanes();
     panelTokens = kernels.panelVectors() * lanes;
     int padded = Math.ceilDiv(maxTokens, panelTokens) * panelTokens;
     panels = NativeMemory.allocateZeroed((long) padded * maxColumns * Float.BYTES, arena);
     scratch = new Scratch[pool.numThreads()];
     for (int i = 0; i < scratch.length; i++) {
-      scratch[i] = new Scratch(padded, panelTokens, lanes * minPanelTokens());
+      scratch[i] = new Scratch(padded, panelTokens, lanes * mostFewTokens(padded));
     }
   }
 
@@ -102,6 +113,10 @@ final class BatchMatMul {
     return lanes * 3 / 4;
   }
 
+  private int mostFewTokens(int maxTokens) {
+    return deterministic ? maxTokens : minPanelTokens();
+  }
+
   /// Multiplies `numTokens` rows of `x`, `xStride` bytes apart, with every projection's weight.
   void run(MemorySegment x, long xStride, int numTokens, Projection[] projections) {
     this.x = x;
@@ -110,7 +125,7 @@ final class BatchMatMul {
     this.projections = projections;
     rowsPerTask = rowsPerTask();
     int columns = projections[0].weight().columns();
-    if (numTokens < minPanelTokens()) {
+    if (numTokens < minPanelTokens() || deterministic) {
       pool.run(fewPhase, tasksBefore(projections.length));
     } else {
       pool.run(transposePhase, numPanels() * Math.ceilDiv(columns, TRANSPOSE_BLOCK));

@@ -38,6 +38,7 @@ final class CpuLlamaModel implements LlamaModel {
   private final Kernels kernels;
   private final WorkerPool pool;
   private final StageProbe probe;
+  private final boolean deterministic;
   private final Arena arena = Arena.ofShared();
   private final CpuWeights weights;
   private final CpuKvCache cache;
@@ -96,6 +97,7 @@ final class CpuLlamaModel implements LlamaModel {
     this.kernels = kernels;
     this.pool = pool;
     probe = options.probe().orElse(null);
+    deterministic = options.deterministic();
     limits =
         new StepLimits(
             options.maxTokensPerStep(),
@@ -110,7 +112,7 @@ final class CpuLlamaModel implements LlamaModel {
       int widest =
           Math.max(config.intermediateSize(), Math.max(config.hiddenSize(), config.queryWidth()));
       int mostRows = Math.max(limits.maxTokens(), limits.maxLogits());
-      matMul = new MatMul(pool, kernels, mostRows, widest, arena);
+      matMul = new MatMul(pool, kernels, mostRows, widest, options.deterministic(), arena);
       drawnIds = new int[limits.maxLogits()];
       prefillAttention =
           new PrefillAttention(
@@ -274,7 +276,7 @@ final class CpuLlamaModel implements LlamaModel {
     for (int sequence = 0; sequence < step.numSequences(); sequence++) {
       java.util.Arrays.fill(tokenSequences, starts[sequence], starts[sequence + 1], sequence);
       int tokens = starts[sequence + 1] - starts[sequence];
-      int runLength = prefillAttention.takes(tokens) ? prefillAttention.maxTokens() : 1;
+      int runLength = attendTogether(tokens) ? prefillAttention.maxTokens() : 1;
       for (int token = starts[sequence]; token < starts[sequence + 1]; token += runLength) {
         runStarts[numRuns++] = token;
       }
@@ -327,6 +329,11 @@ final class CpuLlamaModel implements LlamaModel {
     }
   }
 
+  /// Alone, a token's sums have another order.
+  private boolean attendTogether(int tokens) {
+    return !deterministic && prefillAttention.takes(tokens);
+  }
+
   /// All query heads that share one key/value head, for one run of tokens. The last runs of a
   /// sequence look back farthest: they come first, so that no long task is left at the end.
   private void attendRun(int task, int worker) {
@@ -334,7 +341,7 @@ final class CpuLlamaModel implements LlamaModel {
     int head = task % config.numKeyValueHeads();
     int token = runStarts[run];
     int tokens = runStarts[run + 1] - token;
-    if (prefillAttention.takes(tokens)) {
+    if (attendTogether(tokens)) {
       prefillAttention.attend(
           step,
           layer,

@@ -9,6 +9,7 @@ import io.cusco.llama.cuda.CudaKernels.RotaryAddresses;
 import io.cusco.llama.cuda.CudaKernels.TokenPlaces;
 import io.cusco.llama.cuda.CudaWeights.Linear;
 import io.cusco.llama.cuda.driver.Cublas;
+import io.cusco.llama.cuda.driver.CublasLt;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
@@ -24,6 +25,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Optional;
 
 /// The forward pass on the GPU: a list of launches and products on one stream, with every operand
 /// at an address that is fixed at load. Nothing in it allocates or waits, so a decode step is
@@ -40,6 +42,7 @@ final class CudaLlamaModel implements LlamaModel {
   private final Owned owned = new Owned();
   private final CudaContext context;
   private final LlamaConfig config;
+  private final boolean deterministic;
   private final StepLimits limits;
   private final ActivationType type;
   private final KvCacheSpec kvCacheSpec;
@@ -72,6 +75,7 @@ final class CudaLlamaModel implements LlamaModel {
       ModelOptions options) {
     this.context = context;
     this.config = config;
+    deterministic = options.deterministic();
     limits =
         new StepLimits(
             options.maxTokensPerStep(),
@@ -94,7 +98,10 @@ final class CudaLlamaModel implements LlamaModel {
                   modules,
                   type,
                   weights.linears(),
-                  Products.WIDENED_BYTES));
+                  Products.WIDENED_BYTES,
+                  deterministic
+                      ? Optional.of(owned.own(CublasLt.create(context, workspace)))
+                      : Optional.empty()));
       act = owned.own(new CudaActivations(context, config, limits, type));
       int stride = Math.ceilDiv(options.maxContextLength(), options.kvBlockSize());
       arrays = owned.own(new StepArrays(context, limits, stride));
@@ -107,12 +114,14 @@ final class CudaLlamaModel implements LlamaModel {
               config,
               options,
               type,
-              AttentionKernels.workspaceBytes(type, config, limits));
+              AttentionKernels.workspaceBytes(type, config, limits, deterministic));
       cache = owned.own(new CudaKvCache(context, config, kvCacheSpec, type));
       kernels =
           new CudaKernels(modules, type, config, checkpointWeights.rotaryLayout(), kvCacheSpec);
       attention =
-          owned.own(AttentionKernels.of(context, modules, type, config, kvCacheSpec, limits));
+          owned.own(
+              AttentionKernels.of(
+                  context, modules, type, config, kvCacheSpec, limits, deterministic));
       graphs = owned.own(new DecodeGraphs(Math.min(limits.maxSequences(), limits.maxLogits())));
       reader = new StageReader(stream, type, options.probe());
     } catch (RuntimeException | Error e) {
@@ -181,7 +190,7 @@ final class CudaLlamaModel implements LlamaModel {
     arrays.upload(step, sequences, stream);
     tokens = step.numTokens() + padding;
     logitRows = step.numLogits() + padding;
-    attentionStep = attentionStep.next(step, sequences, graphed);
+    attentionStep = attentionStep.next(step, sequences, deterministic, graphed);
     if (graphed) {
       graphs.run(sequences, attentionStep.maxContext(), stream, launches);
     } else {

@@ -21,6 +21,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -103,7 +104,8 @@ class EmulatedCudaWeightsTest {
                 device.modules(),
                 TYPE,
                 loaded.linears(),
-                32 << 10)) {
+                32 << 10,
+                Optional.empty())) {
       LlamaWeights.Layer layer = weights.layers().getFirst();
       CudaWeights.Layer l = loaded.layers().getFirst();
       check(products, l.qkv(), 2, layer.qProj(), layer.kProj(), layer.vProj());
