@@ -83,6 +83,7 @@ final class BatchCommand implements Callable<Integer> {
   @Mixin private ModelOption model;
   @Mixin private RunOptions run;
   @Mixin private ContextOption contextOption;
+  @Mixin private EngineSwitches switches;
   @Mixin JsonOnly jsonOnly;
 
   BatchCommand(CliContext context) {
@@ -119,7 +120,7 @@ final class BatchCommand implements Callable<Integer> {
   }
 
   private int answer(BatchJob job) {
-    try (Llama llama = run.open(context, model, contextOption, maxConcurrent)) {
+    try (Llama llama = run.open(context, model, contextOption, maxConcurrent, switches)) {
       long lines = context.terminals().err() ? job.countLines() : 0;
       BatchSummary summary;
       try (ProgressBar bar = context.progress("requests", lines)) {
