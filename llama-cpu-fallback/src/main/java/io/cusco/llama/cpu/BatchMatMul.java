@@ -31,9 +31,9 @@ import java.util.Arrays;
 ///
 /// Fewer tokens would leave lanes idle, so there the columns are the lanes: twelve rows at a time
 /// are widened into the nearest caches and multiplied with one or two tokens of the input as it
-/// lies; what is left is one sum over the lanes per row and token. A token's sums are then the same
-/// alone, in a pair and among many, which is why this way is the only one where results must not
-/// depend on the batch; tokens in the lanes add the columns in another order.
+/// lies; what is left is one sum over the lanes per row and token. That adds the columns in another
+/// order. Where results must not depend on the batch, any number of tokens has lanes of its own, in
+/// each of which the columns are added one after the other, whatever the other lanes hold.
 ///
 /// Owned by the thread that runs the forward pass.
 final class BatchMatMul {
@@ -87,7 +87,7 @@ final class BatchMatMul {
     panels = NativeMemory.allocateZeroed((long) padded * maxColumns * Float.BYTES, arena);
     scratch = new Scratch[pool.numThreads()];
     for (int i = 0; i < scratch.length; i++) {
-      scratch[i] = new Scratch(padded, panelTokens, lanes * mostFewTokens(padded));
+      scratch[i] = new Scratch(padded, panelTokens, lanes * minPanelTokens());
     }
   }
 
@@ -113,10 +113,6 @@ final class BatchMatMul {
     return lanes * 3 / 4;
   }
 
-  private int mostFewTokens(int maxTokens) {
-    return deterministic ? maxTokens : minPanelTokens();
-  }
-
   /// Multiplies `numTokens` rows of `x`, `xStride` bytes apart, with every projection's weight.
   void run(MemorySegment x, long xStride, int numTokens, Projection[] projections) {
     this.x = x;
@@ -125,7 +121,7 @@ final class BatchMatMul {
     this.projections = projections;
     rowsPerTask = rowsPerTask();
     int columns = projections[0].weight().columns();
-    if (numTokens < minPanelTokens() || deterministic) {
+    if (numTokens < minPanelTokens() && !deterministic) {
       pool.run(fewPhase, tasksBefore(projections.length));
     } else {
       pool.run(transposePhase, numPanels() * Math.ceilDiv(columns, TRANSPOSE_BLOCK));
