@@ -20,4 +20,10 @@ class EmulatedDeterminismTest extends DeterminismConformance {
     StandIn.install().reset(StandInSettings.DEFAULT.withTotalBytes(4L << 30), SEED);
     return new CudaBackend(BackendOptions.DEFAULT, CudaProbe.run().devices());
   }
+
+  /// Fewer and more rows than the kernels for few rows take.
+  @Override
+  protected int[] batches() {
+    return new int[] {2, 7, 16};
+  }
 }

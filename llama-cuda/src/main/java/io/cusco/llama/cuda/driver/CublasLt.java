@@ -10,9 +10,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.Map;
 
-/// A cublasLt handle with one workspace: products with a bias, and with FP8 inputs. Descriptors and
-/// the chosen algorithm are kept for every [LtMatmul] that it has seen. Used on the context's
-/// thread.
+/// A cublasLt handle with one workspace: products with a bias, with FP8 inputs, and those of any
+/// number of rows by one algorithm ([LtMatmul#anyRows()]). Descriptors and the chosen algorithm are
+/// kept for every [LtMatmul] that it has seen. Used on the context's thread.
 public final class CublasLt implements AutoCloseable {
   private static final LtMatmul.Operands NO_SCALES = LtMatmul.Operands.of(0, 0, 0);
 
