@@ -4,7 +4,7 @@ import io.cusco.llama.engine.EngineOptions;
 import java.util.Locale;
 import picocli.CommandLine.Option;
 
-/// How the engine serves what it is asked. None of it changes a token.
+/// How the engine serves what it is asked; the tokens are the same as far as logits agree.
 final class EngineSwitches {
   @Option(
       names = "--prefix-cache",
