@@ -28,6 +28,10 @@
 //                   Block: 128 threads.
 // merge_splits      Grid: x = head, y = sequence. Block: headDim threads. num_splits is gridDim.x of the other.
 //
+// With first_token from 0 on, z and y are tokens from that one on, and every token is taken by itself, as if it
+// had come alone: partials are [tokens of the grid] in place of [numSequences]. That is slower for tokens that
+// come together than prefill_attention, and gives the bits that the token gets in any other company.
+//
 // Source: Dao et al., "Flash-Decoding for long-context inference" (2023); Milakov and Gimelshein,
 // arXiv 1805.02867.
 
@@ -43,6 +47,25 @@ constexpr int MAX_SPLITS = 64;
 
 __device__ __forceinline__ int split_size(int context) {
   return SPLIT_KEYS * ((context + SPLIT_KEYS * MAX_SPLITS - 1) / (SPLIT_KEYS * MAX_SPLITS));
+}
+
+// The query of a block or, with no such token there, a context below zero.
+struct Query {
+  int sequence;
+  int token;
+  int context; // keys that it sees
+};
+
+__device__ __forceinline__ Query query_of(const int *query_starts, const int *context_lengths, int num_sequences,
+                                          int first_token, int index) {
+  const bool each = first_token >= 0;
+  const int sequence = each ? find_sequence(query_starts, num_sequences, 1, first_token + index) : index;
+  const int start = query_starts[sequence];
+  const int next_start = query_starts[sequence + 1];
+  const int token = each ? first_token + index : start;
+  const int context = context_lengths[sequence] - (next_start - 1 - token);
+  const bool exists = each ? token < next_start : next_start - start == 1;
+  return {sequence, token, exists ? max(context, 0) : -1};
 }
 
 // Tiles of one warp's ring: as many as static shared memory has room for, in which a third of a kilobyte or
@@ -259,9 +282,8 @@ struct BlockHeads {
 
 // Adds up what the warps left, for the result of a context of one split or as a part of it.
 template <typename T, int HEAD_DIM>
-__device__ __forceinline__ void leave(const Step<T> &step, int sequence, int token, const BlockHeads &heads,
-                                      bool whole, const Meeting<HEAD_DIM> &meeting, float *partials,
-                                      float2 *partial_stats) {
+__device__ __forceinline__ void leave(const Step<T> &step, int token, const BlockHeads &heads, bool whole,
+                                      const Meeting<HEAD_DIM> &meeting, float *partials, float2 *partial_stats) {
 #pragma unroll 1
   for (int i = threadIdx.x; i < heads.count * HEAD_DIM; i += THREADS) {
     const int query = i / HEAD_DIM;
@@ -277,7 +299,7 @@ __device__ __forceinline__ void leave(const Step<T> &step, int sequence, int tok
       step.result(token, heads.first + query, HEAD_DIM)[element] = round_to<T>(result / sum);
     } else {
       const int64_t partial =
-          (static_cast<int64_t>(sequence) * step.num_heads + heads.first + query) * gridDim.x + blockIdx.x;
+          (static_cast<int64_t>(blockIdx.z) * step.num_heads + heads.first + query) * gridDim.x + blockIdx.x;
       partials[partial * HEAD_DIM + element] = result;
       if (element == 0) {
         partial_stats[partial] = make_float2(largest, sum);
@@ -287,17 +309,18 @@ __device__ __forceinline__ void leave(const Step<T> &step, int sequence, int tok
 }
 
 template <typename T, int HEAD_DIM>
-__device__ __forceinline__ void decode_attention(const Step<T> &step, float *partials, float2 *partial_stats) {
+__device__ __forceinline__ void decode_attention(const Step<T> &step, float *partials, float2 *partial_stats,
+                                                 int first_token) {
   __shared__ __align__(TILE_ALIGNMENT) BlockMemory<HEAD_DIM> memory;
-  const int sequence = blockIdx.z;
-  const int token = step.query_starts[sequence];
-  const int next_start = step.query_starts[sequence + 1];
-  const int context = step.context_lengths[sequence];
-  const int size = split_size(context);
-  const int first = blockIdx.x * size;
-  if (next_start - token != 1) {
+  const Query query =
+      query_of(step.query_starts, step.context_lengths, step.num_sequences, first_token, blockIdx.z);
+  const int token = query.token;
+  const int context = query.context;
+  if (context < 0) {
     return;
   }
+  const int size = split_size(context);
+  const int first = blockIdx.x * size;
   const BlockHeads heads(step);
   if (first >= context) {
     if (context == 0 && blockIdx.x == 0) {
@@ -315,7 +338,7 @@ __device__ __forceinline__ void decode_attention(const Step<T> &step, float *par
   const int first_of_warp = first + warp * TILE_ROWS;
   Softmax<T, HEAD_DIM> softmax;
   if (first_of_warp < end) {
-    TileStream<T, HEAD_DIM> stream(step, KeyPlaces(step, sequence, heads.kv_head, end), first_of_warp, end, ring);
+    TileStream<T, HEAD_DIM> stream(step, KeyPlaces(step, query.sequence, heads.kv_head, end), first_of_warp, end, ring);
 #pragma unroll
     for (int i = 0; i < RING<HEAD_DIM>; i++) {
       if (i % 2 == 0) {
@@ -354,25 +377,23 @@ __device__ __forceinline__ void decode_attention(const Step<T> &step, float *par
   Meeting<HEAD_DIM> &meeting = memory.meeting;
   meet(softmax, meeting);
 
-  leave<T>(step, sequence, token, heads, size >= context, meeting, partials, partial_stats);
+  leave<T>(step, token, heads, size >= context, meeting, partials, partial_stats);
 }
 
 template <typename T, int HEAD_DIM>
 __device__ __forceinline__ void merge_splits(const float *partials, const float2 *partial_stats,
                                              const int *query_starts, const int *context_lengths, T *out,
-                                             int num_splits) {
+                                             int num_splits, int num_sequences, int first_token) {
   const int head = blockIdx.x;
   const int num_heads = gridDim.x;
-  const int sequence = blockIdx.y;
-  const int token = query_starts[sequence];
-  const int next_start = query_starts[sequence + 1];
-  const int context = context_lengths[sequence];
+  const Query query = query_of(query_starts, context_lengths, num_sequences, first_token, blockIdx.y);
+  const int context = query.context;
   const int size = split_size(context);
-  if (next_start - token != 1 || size >= context) {
+  if (size >= context) {
     return;
   }
   const int used = (context + size - 1) / size;
-  const int64_t first = (static_cast<int64_t>(sequence) * num_heads + head) * num_splits;
+  const int64_t first = (static_cast<int64_t>(blockIdx.y) * num_heads + head) * num_splits;
   float largest = -INFINITY;
 #pragma unroll 4
   for (int split = 0; split < used; split++) {
@@ -387,18 +408,19 @@ __device__ __forceinline__ void merge_splits(const float *partials, const float2
     result = fmaf(partials[(first + split) * HEAD_DIM + threadIdx.x], weight, result);
     sum = fmaf(stats.y, weight, sum);
   }
-  out[(static_cast<int64_t>(token) * num_heads + head) * HEAD_DIM + threadIdx.x] = round_to<T>(result / sum);
+  out[(static_cast<int64_t>(query.token) * num_heads + head) * HEAD_DIM + threadIdx.x] = round_to<T>(result / sum);
 }
 
 #define KERNEL(HEAD_DIM, NAME, T)                                                                            \
   extern "C" __global__ void __launch_bounds__(THREADS, 4) decode_attention_##HEAD_DIM##_##NAME(             \
-      STEP_PARAMETERS(T), float *partials, float2 *partial_stats) {                                          \
-    decode_attention<T, HEAD_DIM>(STEP_OF(T), partials, partial_stats);                                      \
+      STEP_PARAMETERS(T), float *partials, float2 *partial_stats, int first_token) {                         \
+    decode_attention<T, HEAD_DIM>(STEP_OF(T), partials, partial_stats, first_token);                         \
   }                                                                                                          \
   extern "C" __global__ void __launch_bounds__(HEAD_DIM) merge_splits_##HEAD_DIM##_##NAME(                   \
       const float *partials, const float2 *partial_stats, const int *query_starts,                           \
-      const int *context_lengths, T *out, int num_splits) {                                                  \
-    merge_splits<T, HEAD_DIM>(partials, partial_stats, query_starts, context_lengths, out, num_splits);      \
+      const int *context_lengths, T *out, int num_splits, int num_sequences, int first_token) {              \
+    merge_splits<T, HEAD_DIM>(partials, partial_stats, query_starts, context_lengths, out, num_splits,       \
+                              num_sequences, first_token);                                                   \
   }
 KERNEL(64, bf16, bf16)
 KERNEL(64, f16, f16)

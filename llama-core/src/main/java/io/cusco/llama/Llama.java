@@ -80,7 +80,8 @@ public final class Llama implements AutoCloseable {
               checkpoint.config(),
               checkpoint.weights(),
               ModelOptions.of(options.compute(), contextLength, options.maxSequences())
-                  .withProgress(options.loadProgress()));
+                  .withProgress(options.loadProgress())
+                  .withDeterministic(options.deterministic()));
       Engine engine = new Engine(model, tokenizer, endOfGeneration, options.engine());
       return new Llama(checkpoint, backend, engine, contextLength);
     } catch (RuntimeException | Error e) {

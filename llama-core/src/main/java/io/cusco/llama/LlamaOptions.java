@@ -17,6 +17,8 @@ import java.util.OptionalInt;
 /// @param maxSequences sequences that run at the same time; more wait in the queue
 /// @param loadProgress hears how far loading has come
 /// @param engine prefix cache, queue and limits of the engine
+/// @param deterministic whether a request's tokens depend on nothing beside it, see
+///   [io.cusco.llama.backend.ModelOptions#deterministic()]; slower
 public record LlamaOptions(
     String backend,
     BackendOptions backendOptions,
@@ -24,7 +26,8 @@ public record LlamaOptions(
     OptionalInt contextLength,
     int maxSequences,
     LoadProgress loadProgress,
-    EngineOptions engine) {
+    EngineOptions engine,
+    boolean deterministic) {
 
   /// What a model with a longer context gets unless told otherwise: a 128k context would reserve
   /// gigabytes of KV cache that few programs use.
@@ -38,7 +41,8 @@ public record LlamaOptions(
           OptionalInt.empty(),
           8,
           LoadProgress.NONE,
-          EngineOptions.DEFAULT);
+          EngineOptions.DEFAULT,
+          false);
 
   public LlamaOptions {
     if (contextLength.isPresent() && contextLength.getAsInt() < 1) {
@@ -52,17 +56,38 @@ public record LlamaOptions(
 
   public LlamaOptions withBackend(String name) {
     return new LlamaOptions(
-        name, backendOptions, compute, contextLength, maxSequences, loadProgress, engine);
+        name,
+        backendOptions,
+        compute,
+        contextLength,
+        maxSequences,
+        loadProgress,
+        engine,
+        deterministic);
   }
 
   public LlamaOptions withBackendOptions(BackendOptions options) {
     return new LlamaOptions(
-        backend, options, compute, contextLength, maxSequences, loadProgress, engine);
+        backend,
+        options,
+        compute,
+        contextLength,
+        maxSequences,
+        loadProgress,
+        engine,
+        deterministic);
   }
 
   public LlamaOptions withCompute(ComputeMode mode) {
     return new LlamaOptions(
-        backend, backendOptions, mode, contextLength, maxSequences, loadProgress, engine);
+        backend,
+        backendOptions,
+        mode,
+        contextLength,
+        maxSequences,
+        loadProgress,
+        engine,
+        deterministic);
   }
 
   public LlamaOptions withContextLength(int tokens) {
@@ -73,21 +98,55 @@ public record LlamaOptions(
         OptionalInt.of(tokens),
         maxSequences,
         loadProgress,
-        engine);
+        engine,
+        deterministic);
   }
 
   public LlamaOptions withMaxSequences(int sequences) {
     return new LlamaOptions(
-        backend, backendOptions, compute, contextLength, sequences, loadProgress, engine);
+        backend,
+        backendOptions,
+        compute,
+        contextLength,
+        sequences,
+        loadProgress,
+        engine,
+        deterministic);
   }
 
   public LlamaOptions withLoadProgress(LoadProgress listener) {
     return new LlamaOptions(
-        backend, backendOptions, compute, contextLength, maxSequences, listener, engine);
+        backend,
+        backendOptions,
+        compute,
+        contextLength,
+        maxSequences,
+        listener,
+        engine,
+        deterministic);
   }
 
   public LlamaOptions withEngine(EngineOptions options) {
     return new LlamaOptions(
-        backend, backendOptions, compute, contextLength, maxSequences, loadProgress, options);
+        backend,
+        backendOptions,
+        compute,
+        contextLength,
+        maxSequences,
+        loadProgress,
+        options,
+        deterministic);
+  }
+
+  public LlamaOptions withDeterministic(boolean enabled) {
+    return new LlamaOptions(
+        backend,
+        backendOptions,
+        compute,
+        contextLength,
+        maxSequences,
+        loadProgress,
+        engine,
+        enabled);
   }
 }

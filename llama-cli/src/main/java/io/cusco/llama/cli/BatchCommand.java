@@ -126,6 +126,7 @@ final class BatchCommand implements Callable<Integer> {
   @Mixin private ModelOption model;
   @Mixin private RunOptions run;
   @Mixin private ContextOption contextOption;
+  @Mixin private EngineSwitches switches;
   @Mixin JsonOnly jsonOnly;
 
   BatchCommand(CliContext context) {
@@ -176,7 +177,7 @@ final class BatchCommand implements Callable<Integer> {
   private int answer(BatchJob job) {
     // The models beside the main one first: on a GPU its KV cache takes what memory they leave.
     try (SideModels side = openSideModels();
-        Llama llama = run.open(context, model, contextOption, maxConcurrent)) {
+        Llama llama = run.open(context, model, contextOption, maxConcurrent, switches)) {
       Engines engines = side.with(llama);
       long lines = context.terminals().err() ? job.countLines() : 0;
       BatchSummary summary;

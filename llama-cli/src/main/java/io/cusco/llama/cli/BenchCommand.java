@@ -97,6 +97,17 @@ final class BenchCommand implements Callable<Integer> {
 
   @Mixin private RunOptions run;
 
+  @Option(
+      names = "--overlap",
+      paramLabel = "ON|OFF",
+      defaultValue = "on",
+      converter = EngineSwitches.SwitchConverter.class,
+      description = {
+        "On a GPU, queue each decoded token's step before the token before it is read (default:",
+        "${DEFAULT-VALUE})."
+      })
+  private EngineSwitches.Switch overlap;
+
   @Option(names = "--json", description = "Print one JSON object per row.")
   private boolean json;
 
@@ -188,6 +199,8 @@ final class BenchCommand implements Callable<Integer> {
                 backend.threads(),
                 loadMillis,
                 loaded.copiedWeightBytes(),
+                run.deterministic(),
+                overlap == EngineSwitches.Switch.ON && loaded.overlapsSteps(),
                 System.getProperty(COMMIT_PROPERTY, "unknown"));
         // Host probes say nothing about another device.
         Ceilings ceilings =
@@ -200,7 +213,7 @@ final class BenchCommand implements Callable<Integer> {
               subject,
               ceilings,
               costs,
-              new BenchRun(loaded, batch, promptTokens, genTokens, depth),
+              new BenchRun(loaded, batch, promptTokens, genTokens, depth, subject.overlaps()),
               batch,
               depth);
         }
@@ -211,7 +224,10 @@ final class BenchCommand implements Callable<Integer> {
   private LlamaModel load(
       Backend backend, LlamaConfig config, LlamaWeights weights, ModelOptions options) {
     try (ProgressBar bar = context.loadingBar()) {
-      return backend.load(config, weights, options.withProgress(CliContext.loading(bar)));
+      return backend.load(
+          config,
+          weights,
+          options.withProgress(CliContext.loading(bar)).withDeterministic(run.deterministic()));
     }
   }
 

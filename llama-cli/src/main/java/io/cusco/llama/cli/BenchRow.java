@@ -27,6 +27,7 @@ record BenchRow(
   /// What all rows of a run share.
   ///
   /// @param copiedWeightBytes of copies that the backend keeps beside the checkpoint
+  /// @param overlaps whether a decoded token's step is queued before the token before it is read
   /// @param commit of this program, or "unknown"
   record Subject(
       String model,
@@ -36,6 +37,8 @@ record BenchRow(
       int threads,
       double loadMillis,
       long copiedWeightBytes,
+      boolean deterministic,
+      boolean overlaps,
       String commit) {}
 
   /// Decoding waits for memory, prefill for arithmetic.
@@ -95,6 +98,8 @@ record BenchRow(
       Json.rounded(json, "percent_of_ceiling", percentOfCeiling());
       Json.rounded(json, "load_ms", subject.loadMillis());
       json.writeNumberProperty("repacked_bytes", subject.copiedWeightBytes());
+      json.writeBooleanProperty("deterministic", subject.deterministic());
+      json.writeBooleanProperty("overlap", subject.overlaps());
       Json.number(json, "peak_rss_bytes", ProcessMemory.peakBytes());
       json.writeStringProperty("commit", subject.commit());
     });

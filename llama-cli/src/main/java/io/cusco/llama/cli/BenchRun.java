@@ -15,17 +15,22 @@ final class BenchRun {
   private final int promptTokens;
   private final int genTokens;
   private final int context;
+  private final boolean overlaps;
   private final BenchStep step;
   private final int[] nextTokenIds;
   private int steps;
   private int stepsWithLogits;
 
-  BenchRun(LlamaModel model, int batch, int promptTokens, int genTokens, int context) {
+  /// @param overlaps whether to queue a decode step before the tokens of the last one are read; the
+  ///   model has to be able to
+  BenchRun(
+      LlamaModel model, int batch, int promptTokens, int genTokens, int context, boolean overlaps) {
     this.model = model;
     this.batch = batch;
     this.promptTokens = promptTokens;
     this.genTokens = genTokens;
     this.context = context;
+    this.overlaps = overlaps;
     int blocksPerSequence = model.kvCache().blocksFor(Math.max(promptTokens, context + genTokens));
     this.step =
         new BenchStep(
@@ -73,7 +78,22 @@ final class BenchRun {
   long decode() {
     long start = System.nanoTime();
     for (int i = 0; i < genTokens; i++) {
-      run(0, batch, context + i, 1, true);
+      boolean drawing = overlaps && i > 0;
+      step.fill(0, batch, context + i, 1, true);
+      if (drawing) {
+        step.takeDrawn();
+      }
+      model.forward(step);
+      if (drawing) {
+        model.awaitTokens(step, nextTokenIds);
+      }
+      model.startSampling(step);
+      if (!overlaps) {
+        model.awaitTokens(step, nextTokenIds);
+      }
+    }
+    if (overlaps) {
+      model.awaitTokens(step, nextTokenIds);
     }
     return System.nanoTime() - start;
   }

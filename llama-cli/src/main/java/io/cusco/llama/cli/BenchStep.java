@@ -63,6 +63,13 @@ final class BenchStep implements StepInput, SamplingStep {
     }
   }
 
+  /// Replaces the one token of each sequence by the one that is being drawn for it.
+  void takeDrawn() {
+    for (int s = 0; s < numSequences; s++) {
+      tokenIds[s] = StepInput.drawn(s);
+    }
+  }
+
   @Override
   public int numTokens() {
     return numTokens;

@@ -33,6 +33,7 @@ final class ChatCommand implements Callable<Integer> {
   @Mixin private SamplingOptions samplingOptions;
   @Mixin private RunOptions run;
   @Mixin private ContextOption contextOption;
+  @Mixin private EngineSwitches switches;
 
   @Option(names = "--json", description = "Print one JSON object per reply.")
   private boolean json;
@@ -46,7 +47,7 @@ final class ChatCommand implements Callable<Integer> {
     Usage.require(json || !samplingOptions.wantsLogprobs(), "--logprobs needs --json");
     SamplingParams sampling = samplingOptions.params();
     long startNanos = System.nanoTime();
-    try (Llama llama = run.open(context, model, contextOption, 1)) {
+    try (Llama llama = run.open(context, model, contextOption, 1, switches)) {
       long loadNanos = System.nanoTime() - startNanos;
       Conversation conversation =
           new Conversation(

@@ -24,6 +24,7 @@ final class GenerateCommand implements Callable<Integer> {
   @Mixin private SamplingOptions samplingOptions;
   @Mixin private RunOptions run;
   @Mixin private ContextOption contextOption;
+  @Mixin private EngineSwitches switches;
 
   @Option(names = "--json", description = "Print one JSON object instead of the text.")
   private boolean json;
@@ -39,7 +40,7 @@ final class GenerateCommand implements Callable<Integer> {
     StopConditions stop = samplingOptions.stopConditions();
     Prompt prompt = promptOptions.read(context);
     long startNanos = System.nanoTime();
-    try (Llama llama = run.open(context, model, contextOption, 1)) {
+    try (Llama llama = run.open(context, model, contextOption, 1, switches)) {
       long loadNanos = System.nanoTime() - startNanos;
       Generation.Result result;
       try (Generation generation =

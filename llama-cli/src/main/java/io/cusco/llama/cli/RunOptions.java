@@ -48,6 +48,14 @@ final class RunOptions {
           "Copy weights into an order that decodes faster, on the CPU: on, off, or auto where it gains most and memory allows (default).")
   private Repack repack;
 
+  @Option(
+      names = "--deterministic",
+      description = {
+        "Logits depend on the text before them alone, to the last bit: not on what else is computed",
+        "at the same time, nor on how prompts are cut into steps. Slower."
+      })
+  private boolean deterministic;
+
   String backend() {
     return backend;
   }
@@ -56,12 +64,21 @@ final class RunOptions {
     return compute;
   }
 
+  boolean deterministic() {
+    return deterministic;
+  }
+
   BackendOptions backendOptions() {
     return Usage.check(() -> new BackendOptions(optional(device), optional(threads), repack));
   }
 
   /// Opens a model for `maxSequences` concurrent sequences.
-  Llama open(CliContext terminal, ModelOption model, ContextOption context, int maxSequences) {
+  Llama open(
+      CliContext terminal,
+      ModelOption model,
+      ContextOption context,
+      int maxSequences,
+      EngineSwitches switches) {
     try (ProgressBar bar = terminal.loadingBar()) {
       LlamaOptions options =
           Usage.check(() ->
@@ -72,7 +89,8 @@ final class RunOptions {
                   context.contextLength(),
                   maxSequences,
                   CliContext.loading(bar),
-                  EngineOptions.DEFAULT));
+                  switches.engineOptions(),
+                  deterministic));
       return Llama.open(model.open(), options);
     }
   }
@@ -90,7 +108,8 @@ final class RunOptions {
               contextLength,
               maxSequences,
               CliContext.loading(bar),
-              EngineOptions.DEFAULT));
+              EngineOptions.DEFAULT,
+              deterministic));
     }
   }
 

@@ -80,7 +80,9 @@ final class Scorer implements AutoCloseable {
             backend.load(
                 checkpoint.config(),
                 checkpoint.weights(),
-                options.withProgress(CliContext.loading(bar)));
+                options
+                    .withProgress(CliContext.loading(bar))
+                    .withDeterministic(run.deterministic()));
       }
       Engine engine = new Engine(loaded, Optional.empty(), List.of());
       return new Scorer(checkpoint, backend, engine, context);

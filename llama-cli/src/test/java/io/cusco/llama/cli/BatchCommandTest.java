@@ -59,6 +59,22 @@ class BatchCommandTest {
   }
 
   @Test
+  void switchesOfTheEngineChangeNoText() throws IOException {
+    String story = "Once upon a time there was a little fox who lived in a forest with her mother.";
+    Files.writeString(input, text("a", story, 9) + "\n" + text("b", story, 9) + "\n");
+    Cli.Result shared = run("--max-concurrent", "1", "--overlap", "on");
+    assertThat(shared.code()).as(shared.err()).isZero();
+    Map<String, String> expected = BatchFixture.contents(output);
+    assertThat(Files.readString(output)).containsPattern("\"cached_tokens\":[1-9]");
+    Files.delete(output);
+    Cli.Result plain = run("--prefix-cache", "off", "--overlap", "off", "--deterministic");
+    assertThat(plain.code()).as(plain.err()).isZero();
+    assertThat(BatchFixture.contents(output)).isEqualTo(expected);
+    assertThat(Files.readString(output)).doesNotContainPattern("\"cached_tokens\":[1-9]");
+    assertThat(run("--prefix-cache", "maybe").err()).contains("--prefix-cache", "on or off");
+  }
+
+  @Test
   void resultsAreGoldenFromStdinToStdout() {
     String in =
         String.join(

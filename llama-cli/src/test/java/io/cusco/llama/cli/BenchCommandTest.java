@@ -55,6 +55,22 @@ class BenchCommandTest {
   }
 
   @Test
+  void rowsSayHowTheyWereMeasured() {
+    String[] small = {"--prompt-tokens", "8", "--gen-tokens", "2", "--repeat", "1", "--json"};
+    Cli.Result plain = Cli.run(concat(small, "bench", "--synthetic", "tiny"));
+    assertThat(plain.jsonLines())
+        .allSatisfy(row -> assertThat(row).containsEntry("deterministic", false));
+    Cli.Result deterministic =
+        Cli.run(
+            concat(small, "bench", "--synthetic", "tiny", "--deterministic", "--overlap", "on"));
+    assertThat(deterministic.code()).as(deterministic.err()).isZero();
+    // The CPU has nothing to overlap.
+    assertThat(deterministic.jsonLines())
+        .allSatisfy(row ->
+            assertThat(row).containsEntry("deterministic", true).containsEntry("overlap", false));
+  }
+
+  @Test
   void aSyntheticModelCanBeKeptAsAFile(@TempDir Path folder) {
     Path file = folder.resolve("tiny.gguf");
     String[] small = {"--prompt-tokens", "8", "--gen-tokens", "2", "--repeat", "1", "--json"};

@@ -2,6 +2,7 @@ package io.cusco.llama.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.cusco.llama.model.StepInput;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
@@ -21,6 +22,15 @@ class BenchStepTest {
     assertThat(Arrays.copyOf(step.contextLengths(), 2)).containsExactly(5, 5);
     assertThat(Arrays.copyOf(step.logitTokens(), 2)).containsExactly(1, 3);
     assertThat(Arrays.stream(step.tokenIds()).boxed()).allMatch(id -> id >= 0 && id < 1000);
+  }
+
+  @Test
+  void aStepTakesTheTokensThatAreBeingDrawn() {
+    BenchStep step = new BenchStep(8, 3, 4, 2, 1000);
+    step.fill(0, 3, 5, 1, true);
+    step.takeDrawn();
+    assertThat(Arrays.copyOf(step.tokenIds(), 3))
+        .containsExactly(StepInput.drawn(0), StepInput.drawn(1), StepInput.drawn(2));
   }
 
   @Test

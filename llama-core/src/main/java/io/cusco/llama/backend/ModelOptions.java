@@ -15,6 +15,10 @@ import java.util.OptionalInt;
 /// @param kvBlocks KV blocks in the pool; empty lets the backend size it from memory
 /// @param probe sees every stage; for tests
 /// @param progress hears how far loading has come
+/// @param deterministic whether the logits after a text depend on that text alone, to the last bit:
+///   not on the other sequences of its steps, their number and order, not on how it is cut into
+///   steps, nor on who computed the keys and values that it shares. On the same device, with the
+///   same libraries and these options; slower
 public record ModelOptions(
     ComputeMode compute,
     int maxContextLength,
@@ -24,7 +28,8 @@ public record ModelOptions(
     int kvBlockSize,
     OptionalInt kvBlocks,
     Optional<StageProbe> probe,
-    LoadProgress progress) {
+    LoadProgress progress,
+    boolean deterministic) {
 
   /// Small enough that a short last block wastes little, large enough that block tables stay short.
   public static final int DEFAULT_KV_BLOCK_SIZE = 16;
@@ -34,6 +39,30 @@ public record ModelOptions(
 
   /// Rows of a scored prompt that one step covers: 16 MB of logits with a vocabulary of 128k.
   public static final int DEFAULT_MAX_LOGITS_PER_STEP = 32;
+
+  /// Not deterministic.
+  public ModelOptions(
+      ComputeMode compute,
+      int maxContextLength,
+      int maxTokensPerStep,
+      int maxSequences,
+      int maxLogitsPerStep,
+      int kvBlockSize,
+      OptionalInt kvBlocks,
+      Optional<StageProbe> probe,
+      LoadProgress progress) {
+    this(
+        compute,
+        maxContextLength,
+        maxTokensPerStep,
+        maxSequences,
+        maxLogitsPerStep,
+        kvBlockSize,
+        kvBlocks,
+        probe,
+        progress,
+        false);
+  }
 
   public ModelOptions {
     requirePositive("maxContextLength", maxContextLength);
@@ -68,7 +97,23 @@ public record ModelOptions(
         kvBlockSize,
         kvBlocks,
         probe,
-        listener);
+        listener,
+        deterministic);
+  }
+
+  /// See [#deterministic()].
+  public ModelOptions withDeterministic(boolean enabled) {
+    return new ModelOptions(
+        compute,
+        maxContextLength,
+        maxTokensPerStep,
+        maxSequences,
+        maxLogitsPerStep,
+        kvBlockSize,
+        kvBlocks,
+        probe,
+        progress,
+        enabled);
   }
 
   private static void requirePositive(String name, int value) {

@@ -110,9 +110,10 @@ final class BlockManager {
   }
 
   /// Lets others share the blocks that are full once the step under way has computed the first
-  /// `numTokens` tokens. [#confirm] or [#revoke] has to follow.
+  /// `numTokens` tokens, as far as these are known. [#confirm] or [#revoke] has to follow.
   void offer(CachedTokens tokens, int numTokens) {
-    for (int i = tokens.numShared(); shares && i < numTokens / cache.blockSize(); i++) {
+    int numFull = Math.min(numTokens, tokens.numKnown()) / cache.blockSize();
+    for (int i = tokens.numShared(); shares && i < numFull; i++) {
       int parent = parent(tokens, i);
       if (prefixes.find(parent, tokens, i) != PrefixCache.NONE) {
         // Somebody else's block has the same content; confirm() will take that one.
@@ -124,11 +125,12 @@ final class BlockManager {
     }
   }
 
-  /// The step is computed: lets others share what is full now, and takes over the blocks of others
-  /// that hold the same.
+  /// The step is computed, or queued before all later ones: lets others share what is full now, and
+  /// takes over the blocks of others that hold the same.
   void confirm(CachedTokens tokens) {
     numOffered = 0;
-    for (int i = tokens.numShared(); shares && i < tokens.numComputed() / cache.blockSize(); i++) {
+    int numFull = Math.min(tokens.numComputed(), tokens.numKnown()) / cache.blockSize();
+    for (int i = tokens.numShared(); shares && i < numFull; i++) {
       int parent = parent(tokens, i);
       int known = prefixes.find(parent, tokens, i);
       if (known == PrefixCache.NONE) {

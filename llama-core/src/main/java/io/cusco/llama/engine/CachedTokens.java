@@ -11,6 +11,8 @@ import java.util.Arrays;
 ///           computed .......  ^ numComputed = 7, still to compute: h i j
 /// ```
 ///
+/// The last token may be one that is being drawn; its id is negative until it is known.
+///
 /// Owned by the engine thread; blocks change only through [BlockManager].
 final class CachedTokens {
   /// 2^64 divided by the golden ratio, odd: Knuth's multiplicative hashing.
@@ -29,8 +31,19 @@ final class CachedTokens {
     this.size = promptIds.length;
   }
 
+  /// The token that is being drawn included.
   int size() {
     return size;
+  }
+
+  /// Tokens whose ids are known: all, or all but the last one, which is being drawn.
+  int numKnown() {
+    return ids[size - 1] < 0 ? size - 1 : size;
+  }
+
+  /// Replaces what stood for the last token, [io.cusco.llama.model.StepInput#drawn(int)].
+  void setLast(int id) {
+    ids[size - 1] = id;
   }
 
   void append(int id) {

@@ -9,7 +9,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// What the engine thread does: run commands, run a step, hand out what was drawn, again; park when
-/// there is nothing to compute. The only code that touches the model, the blocks and the sequences.
+/// there is nothing to compute and nothing to read. The only code that touches the model, the
+/// blocks and the sequences.
 final class EngineLoop implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(EngineLoop.class);
 
@@ -20,14 +21,25 @@ final class EngineLoop implements Runnable {
   private final BlockManager blocks;
   private final Scheduler scheduler;
   private final StepPlanner step;
-  private final Draws draws;
+  private final boolean overlaps;
   private final int[] nextTokenIds;
   private final float[] logits;
   private final ReadSteps reads;
   private final Deadlines deadlines = new Deadlines();
   private final TokenRate rate = new TokenRate(System.nanoTime());
+
+  /// Those whose tokens have to be read; none if nothing is being drawn.
+  private Draws draws;
+
+  /// Those of the step that is being planned.
+  private Draws nextDraws;
+
+  /// The value of [#steps] when the draws were started: the logits are there until the next step.
+  private long drawnAfterSteps;
+
   private long steps;
   private long generatedTokens;
+  private long discardedTokens;
   private volatile EngineStats stats;
   private volatile Optional<LlamaException> breakdown = Optional.empty();
 
@@ -40,7 +52,9 @@ final class EngineLoop implements Runnable {
     this.scheduler = new Scheduler(limits, options.maxRunning(), blocks);
     this.step = new StepPlanner(limits, model.kvCache());
     this.reads = new ReadSteps(model, blocks, step);
+    this.overlaps = options.overlap() && model.overlapsSteps();
     this.draws = new Draws(limits.maxLogits());
+    this.nextDraws = new Draws(limits.maxLogits());
     this.nextTokenIds = new int[limits.maxLogits()];
     this.logits = new float[vocabSize];
     this.stats = currentStats();
@@ -120,41 +134,91 @@ final class EngineLoop implements Runnable {
     return generate(admit) || read;
   }
 
-  /// One step for all sequences.
+  /// One step for all sequences. With a model that overlaps steps:
   ///
-  /// @return whether there was anything to compute
+  /// ```
+  /// host    plan n+1 | forward n+1 | await n, texts, ends | start n+1 | plan n+2 | forward n+2 | ...
+  /// device  ... step n .... draw n | ........ step n+1 .............. draw n+1 | ... step n+2 ...
+  /// ```
+  ///
+  /// The device has step n+1 before the tokens of step n are read, and what the draws of step n+1
+  /// need of these (penalties, above all) is known in time. Otherwise tokens are read at once.
+  ///
+  /// @return whether there was anything to do
   private boolean generate(boolean admit) {
     step.begin();
-    draws.begin();
-    scheduler.plan(step, draws, admit);
+    nextDraws.begin();
+    scheduler.plan(step, nextDraws, admit);
     if (step.numSequences() == 0) {
-      return scheduler.numRunning() + scheduler.numWaiting() > 0;
+      return readTokens() || scheduler.numRunning() + scheduler.numWaiting() > 0;
     }
     try {
       model.forward(step);
-      if (draws.size() > 0) {
-        model.sample(draws, nextTokenIds);
-      }
     } catch (RuntimeException e) {
+      readTokens();
       failStep(e);
       return true;
     }
     steps++;
     step.advance();
+    readTokens();
     scheduler.confirm();
-    for (int i = 0; i < draws.size(); i++) {
-      accept(i);
+    startDraws();
+    return true;
+  }
+
+  private void startDraws() {
+    discardedTokens += nextDraws.dropEnded();
+    if (nextDraws.size() == 0) {
+      return;
     }
+    try {
+      model.startSampling(nextDraws);
+    } catch (RuntimeException e) {
+      failStep(e);
+      return;
+    }
+    nextDraws.appendDrawn();
+    drawnAfterSteps = steps;
+    Draws read = draws;
+    draws = nextDraws;
+    nextDraws = read;
+    if (!overlaps) {
+      readTokens();
+    }
+  }
+
+  /// @return whether there were any
+  private boolean readTokens() {
+    int count = draws.size();
+    if (count == 0) {
+      return false;
+    }
+    try {
+      model.awaitTokens(draws, nextTokenIds);
+      for (int i = 0; i < count; i++) {
+        if (!draws.sequence(i).hasEnded()) {
+          accept(i);
+        }
+      }
+    } catch (RuntimeException e) {
+      LOG.warn("{} draws failed: {}", count, e.toString());
+      for (int i = 0; i < count; i++) {
+        failModel(draws.sequence(i), "drawing for %d sequences".formatted(count), e);
+      }
+    }
+    draws.begin();
     return true;
   }
 
   private void accept(int draw) {
     Sequence sequence = draws.sequence(draw);
-    int position = sequence.tokens().size();
+    int position = sequence.tokens().numKnown();
     int id = nextTokenIds[draw];
     try {
       if (id < 0 || id >= vocabSize) {
-        throw new LlamaException(whyNoToken(draws.logitsRow(draw), id));
+        throw new LlamaException(
+            steps == drawnAfterSteps ? whyNoToken(draws.logitsRow(draw), id) : noTokenLater(id));
       }
       generatedTokens++;
       if (sequence.accept(id, draws.logprobs(draw))) {
@@ -174,11 +238,18 @@ final class EngineLoop implements Runnable {
         step.numSequences(),
         cause.toString());
     scheduler.revoke();
+    String what =
+        "a step of %d tokens in %d sequences".formatted(step.numTokens(), step.numSequences());
     for (Sequence sequence : scheduler.planned()) {
+      failModel(sequence, what, cause);
+    }
+  }
+
+  private void failModel(Sequence sequence, String what, RuntimeException cause) {
+    if (!sequence.hasEnded()) {
       String message =
-          "request %d: the model failed in a step of %d tokens in %d sequences: %s"
-              .formatted(
-                  sequence.requestId(), step.numTokens(), step.numSequences(), reason(cause));
+          "request %d: the model failed in %s: %s"
+              .formatted(sequence.requestId(), what, reason(cause));
       fail(sequence, new LlamaException(message, cause));
     }
   }
@@ -211,6 +282,13 @@ final class EngineLoop implements Runnable {
         .formatted(vocabSize, id);
   }
 
+  /// For when the next step has overwritten the logits.
+  private static String noTokenLater(int id) {
+    return "no token can be drawn (got id %d): logits are not finite, or logit_bias bans all tokens;"
+            .formatted(id)
+        + " with overlapping steps turned off the message says which";
+  }
+
   private EngineStats currentStats() {
     return new EngineStats(
         scheduler.numRunning() + reads.numStarted(),
@@ -223,6 +301,7 @@ final class EngineLoop implements Runnable {
         generatedTokens,
         steps,
         scheduler.preemptions(),
+        discardedTokens,
         0);
   }
 

@@ -11,8 +11,14 @@ import java.util.OptionalInt;
 ///   steps hold
 /// @param maxQueued requests that may wait for their first step; [#UNLIMITED] for any number
 /// @param whenFull what becomes of a request that comes when as many wait
+/// @param overlap whether a step is queued before the tokens of the one before it are read, on
+///   models that can ([io.cusco.llama.model.LlamaModel#overlapsSteps()]). The tokens are the same.
 public record EngineOptions(
-    boolean prefixCache, OptionalInt maxRunning, int maxQueued, QueueFull whenFull) {
+    boolean prefixCache,
+    OptionalInt maxRunning,
+    int maxQueued,
+    QueueFull whenFull,
+    boolean overlap) {
 
   /// What [Engine#submit] does when the queue is full.
   public enum QueueFull {
@@ -25,9 +31,9 @@ public record EngineOptions(
   /// For `maxQueued`: memory is the only limit.
   public static final int UNLIMITED = Integer.MAX_VALUE;
 
-  /// A prefix cache, and no limits but the model's.
+  /// A prefix cache, overlapping steps, and no limits but the model's.
   public static final EngineOptions DEFAULT =
-      new EngineOptions(true, OptionalInt.empty(), UNLIMITED, QueueFull.REFUSE);
+      new EngineOptions(true, OptionalInt.empty(), UNLIMITED, QueueFull.REFUSE, true);
 
   public EngineOptions {
     if (maxRunning.isPresent() && maxRunning.getAsInt() < 1) {
@@ -40,14 +46,18 @@ public record EngineOptions(
   }
 
   public EngineOptions withPrefixCache(boolean enabled) {
-    return new EngineOptions(enabled, maxRunning, maxQueued, whenFull);
+    return new EngineOptions(enabled, maxRunning, maxQueued, whenFull, overlap);
   }
 
   public EngineOptions withMaxRunning(int sequences) {
-    return new EngineOptions(prefixCache, OptionalInt.of(sequences), maxQueued, whenFull);
+    return new EngineOptions(prefixCache, OptionalInt.of(sequences), maxQueued, whenFull, overlap);
   }
 
   public EngineOptions withQueue(int maxRequests, QueueFull policy) {
-    return new EngineOptions(prefixCache, maxRunning, maxRequests, policy);
+    return new EngineOptions(prefixCache, maxRunning, maxRequests, policy, overlap);
+  }
+
+  public EngineOptions withOverlap(boolean enabled) {
+    return new EngineOptions(prefixCache, maxRunning, maxQueued, whenFull, enabled);
   }
 }

@@ -14,6 +14,8 @@ package io.cusco.llama.engine;
 /// @param generatedTokens tokens drawn
 /// @param steps steps run, those of texts that are read included
 /// @param preemptions times a sequence lost its blocks to an older one and had to wait again
+/// @param discardedTokens tokens computed for sequences that had ended by then; with overlapping
+///   steps one at most for each sequence
 /// @param generatedTokensPerSecond over the last [#RATE_SECONDS] seconds or so, idle time included
 public record EngineStats(
     int running,
@@ -26,6 +28,7 @@ public record EngineStats(
     long generatedTokens,
     long steps,
     long preemptions,
+    long discardedTokens,
     double generatedTokensPerSecond) {
 
   /// Seconds that the rate looks back.
@@ -48,6 +51,7 @@ public record EngineStats(
         generatedTokens,
         steps,
         preemptions,
+        discardedTokens,
         tokensPerSecond);
   }
 }

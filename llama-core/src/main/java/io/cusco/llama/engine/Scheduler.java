@@ -25,7 +25,13 @@ import java.util.SequencedSet;
 ///
 /// The oldest sequence always gets what it needs, so everything ends. At most one sequence, the
 /// newest, has more than one token to compute when a step begins, and no more run than the budget
-/// has tokens, so every running sequence advances in every step.
+/// has tokens, so every running sequence advances in every step, but for those that only wait for
+/// their last token.
+///
+/// A step may be planned while the one before it draws. The tokens being drawn take part in it by
+/// their numbers ([StepInput#drawn(int)]); a sequence that turns out to have ended with one is in
+/// that step for nothing. Its blocks are free at once: whoever gets them writes to them in a step
+/// that is queued later.
 ///
 /// Owned by the engine thread. Source: the scheduler of vLLM V1.
 final class Scheduler {
@@ -79,6 +85,9 @@ final class Scheduler {
     boolean preempted = false;
     for (int i = 0; i < running.size(); i++) {
       Sequence sequence = running.get(i);
+      if (sequence.awaitsLastToken()) {
+        continue;
+      }
       CachedTokens tokens = sequence.tokens();
       int count = Math.min(tokens.numRemaining(), step.tokensLeft());
       while (i < running.size() && !blocks.reserve(tokens, tokens.numComputed() + count)) {
@@ -128,7 +137,7 @@ final class Scheduler {
     preemptions++;
   }
 
-  /// The step planned last is computed, and noted so in its sequences.
+  /// The step planned last is computed or queued, and noted so in its sequences.
   void confirm() {
     for (int i = 0; i < planned.size(); i++) {
       blocks.confirm(planned.get(i).tokens());

@@ -35,6 +35,7 @@ final class Sequence {
   private long firstTokenNanos;
   private long lastTokenNanos;
   private boolean started;
+  private boolean ended;
 
   /// @param sample which of the request's samples it is, from 0
   Sequence(Request request, int sample, PieceDecoder decoder, Submission submission) {
@@ -125,7 +126,18 @@ final class Sequence {
     return true;
   }
 
-  /// Takes the token that was drawn and hands its text on.
+  /// Whether it ends with the token that is being drawn, whichever it is.
+  boolean awaitsLastToken() {
+    return tokens.numKnown() < tokens.size()
+        && (numOutput() + 1 == stop.maxTokens() || tokens.size() == submission.maxLength());
+  }
+
+  /// Whether its generation is complete; no more tokens are wanted.
+  boolean hasEnded() {
+    return ended;
+  }
+
+  /// Learns the token that was being drawn and hands its text on.
   ///
   /// @param tokenLogprobs null where not asked for
   /// @return whether it has ended
@@ -134,7 +146,7 @@ final class Sequence {
     if (numOutput() == 0) {
       firstTokenNanos = lastTokenNanos;
     }
-    tokens.append(id);
+    tokens.setLast(id);
     if (sampling.usesHistory()) {
       history.addOutput(id);
     }
@@ -144,28 +156,29 @@ final class Sequence {
     boolean isEnd = Arrays.binarySearch(endTokenIds, id) >= 0;
     String shown = isEnd ? "" : stream.append(id);
     boolean stopped = isEnd || stream.isStopped();
-    boolean ended =
+    boolean isLast =
         stopped || numOutput() == stop.maxTokens() || tokens.size() == submission.maxLength();
-    if (ended) {
+    if (isLast) {
       shown += stream.finish();
     }
     text.append(shown);
     generation.publish(new Generation.Piece(id, shown));
-    if (ended) {
+    if (isLast) {
       // A stop string may still come to light in the last, unfinished character.
       finish(stopped || stream.isStopped() ? FinishReason.STOP : FinishReason.LENGTH);
     }
-    return ended;
+    return isLast;
   }
 
   /// Ends it with what there is.
   void finish(FinishReason reason) {
+    ended = true;
     leaveQueue();
     generation.finish(
         new Generation.Result(
             boxed(tokens.ids(0, promptLength)),
             cachedPromptTokens,
-            boxed(tokens.ids(promptLength, tokens.size())),
+            boxed(tokens.ids(promptLength, tokens.numKnown())),
             text.toString(),
             reason,
             List.copyOf(logprobs),
@@ -176,6 +189,7 @@ final class Sequence {
   }
 
   void fail(LlamaException failure) {
+    ended = true;
     leaveQueue();
     generation.fail(failure);
   }
@@ -187,7 +201,7 @@ final class Sequence {
   }
 
   private int numOutput() {
-    return tokens.size() - promptLength;
+    return tokens.numKnown() - promptLength;
   }
 
   private static int[] endTokenIds(StopConditions stop, int[] endOfGeneration) {

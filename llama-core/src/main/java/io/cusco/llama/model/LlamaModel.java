@@ -32,13 +32,33 @@ public interface LlamaModel extends AutoCloseable {
   /// @throws IllegalArgumentException if the step exceeds [#limits()]
   void forward(StepInput step);
 
-  /// Draws one token for each entry of `sampling` from the logits of the last step and waits for
-  /// the result. Vocabulary-sized data stays on the device.
+  /// Whether [#forward] takes a step with tokens that are still being drawn
+  /// ([StepInput#tokenIds()]), between [#startSampling] and [#awaitTokens]. A device that works
+  /// while the host waits gains by it: it has the next step before the host has read the last one.
+  default boolean overlapsSteps() {
+    return false;
+  }
+
+  /// Starts to draw one token for each entry of `sampling` from the logits of the last step. May
+  /// only enqueue the work; `sampling` is read now. [#awaitTokens] has to follow before the next
+  /// start. Vocabulary-sized data stays on the device.
   ///
   /// @throws IllegalStateException if the model does not end in a vocabulary head
+  void startSampling(SamplingStep sampling);
+
+  /// Waits for the draws that were started last, and hands them over.
+  ///
   /// @param nextTokenIds receives `sampling.size()` ids; [SamplingStep#NO_TOKEN] for a row from
   ///   which nothing can be drawn
-  void sample(SamplingStep sampling, int[] nextTokenIds);
+  /// @throws io.cusco.llama.LlamaException if work that was queued has failed. Where that spoils
+  ///   more than these draws, every later call throws too
+  void awaitTokens(SamplingStep sampling, int[] nextTokenIds);
+
+  /// [#startSampling] and [#awaitTokens].
+  default void sample(SamplingStep sampling, int[] nextTokenIds) {
+    startSampling(sampling);
+    awaitTokens(sampling, nextTokenIds);
+  }
 
   /// Copies one row of the last step's output, `[config().numOutputs()]`: logits, or the scores of
   /// a model that ends in a score head.

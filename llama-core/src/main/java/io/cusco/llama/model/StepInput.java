@@ -25,8 +25,16 @@ public interface StepInput {
   /// Whether every sequence brings exactly one token.
   boolean isDecodeOnly();
 
-  /// `[numTokens]`.
+  /// `[numTokens]`. A model that overlaps steps ([LlamaModel#overlapsSteps()]) also takes
+  /// [#drawn(int)] here while tokens are being drawn.
   int[] tokenIds();
+
+  /// Stands for the id that draw `index` of the last [LlamaModel#startSampling] gives, which the
+  /// host does not know yet; negative. A row from which nothing could be drawn gives a step that
+  /// ends as any other, and logits that mean nothing.
+  static int drawn(int index) {
+    return -1 - index;
+  }
 
   /// `[numTokens]`, each token's position in its sequence, from 0.
   int[] positions();

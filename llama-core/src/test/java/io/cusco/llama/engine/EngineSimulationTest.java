@@ -7,6 +7,7 @@ import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.StepInput;
 import io.cusco.llama.model.StepLimits;
 import io.cusco.llama.sampling.SamplingParams;
+import io.cusco.llama.sampling.SamplingStep;
 import io.cusco.llama.sampling.StopConditions;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -18,8 +19,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Random loads on random engines, with and without a prefix cache: every sample of every request
 /// ends exactly once, with the tokens that it would have had alone, and no block is lost.
@@ -37,19 +39,27 @@ class EngineSimulationTest {
   private final AtomicLong failed = new AtomicLong();
   private final AtomicLong promptTokens = new AtomicLong();
   private final AtomicLong cachedPromptTokens = new AtomicLong();
+  private final AtomicLong steps = new AtomicLong();
+  private final AtomicLong overlapped = new AtomicLong();
+  private final AtomicLong discarded = new AtomicLong();
 
   private record Submitted(Request request, List<Generation> generations, boolean mayBeCancelled) {}
 
-  @Test
-  void everyRequestGivesWhatItGivesAlone() throws Exception {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void everyRequestGivesWhatItGivesAlone(boolean overlaps) throws Exception {
     for (long seed = 1; seed <= ENGINES; seed++) {
       Random random = new Random(seed);
-      simulate("seed " + seed, random, randomModel(random, 0));
+      simulate("seed " + seed, random, randomModel(random, 0, overlaps));
     }
     System.out.printf(
-        "engine simulation: seeds 1 .. %d, %d finished, %d cancelled, %d timed out,"
+        "engine simulation: seeds 1 .. %d, %d of %d steps overlapped, %d tokens discarded,"
+            + " %d finished, %d cancelled, %d timed out,"
             + " %d preemptions, %d of %d prompt tokens from the cache%n",
         ENGINES,
+        overlapped.get(),
+        steps.get(),
+        discarded.get(),
         finished.get(),
         cancelled.get(),
         timedOut.get(),
@@ -61,13 +71,20 @@ class EngineSimulationTest {
     assertThat(cachedPromptTokens.get()).isGreaterThan(promptTokens.get() / 20);
     assertThat(cancelled.get()).isPositive();
     assertThat(failed.get()).isZero();
+    if (overlaps) {
+      assertThat(overlapped.get()).isGreaterThan(steps.get() / 4);
+      assertThat(discarded.get()).isBetween(1L, finished.get() + cancelled.get() + timedOut.get());
+    } else {
+      assertThat(overlapped.get() + discarded.get()).isZero();
+    }
   }
 
-  @Test
-  void aModelThatFailsNowAndThenFailsOnlyTheSequencesOfThatStep() throws Exception {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aModelThatFailsNowAndThenFailsOnlyTheSequencesOfThatStep(boolean overlaps) throws Exception {
     for (long seed = 1001; seed <= 1000 + ENGINES / 3; seed++) {
       Random random = new Random(seed);
-      simulate("seed " + seed, random, randomModel(random, 40));
+      simulate("seed " + seed, random, randomModel(random, 40, overlaps));
     }
     System.out.printf(
         "engine simulation with failing steps: seeds 1001 .. %d, %d finished, %d failed%n",
@@ -117,6 +134,9 @@ class EngineSimulationTest {
     assertThat(stats.cachedPromptTokens())
         .as(seed)
         .isBetween(0L, options.prefixCache() ? stats.promptTokens() : 0L);
+    steps.addAndGet(stats.steps());
+    overlapped.addAndGet(model.numOverlapped.get());
+    discarded.addAndGet(stats.discardedTokens());
     preemptions.addAndGet(stats.preemptions());
     promptTokens.addAndGet(stats.promptTokens());
     cachedPromptTokens.addAndGet(stats.cachedPromptTokens());
@@ -206,7 +226,13 @@ class EngineSimulationTest {
     }
   }
 
-  /// @param oneFailureIn how many steps there are to each one that fails; 0 for none
+  /// @param oneFailureIn how many calls there are to each one that fails; 0 for none
+  private static FakeLlama randomModel(Random random, int oneFailureIn, boolean overlaps) {
+    FakeLlama model = randomModel(random, oneFailureIn);
+    model.overlaps = overlaps;
+    return model;
+  }
+
   private static FakeLlama randomModel(Random random, int oneFailureIn) {
     int context = 4 + random.nextInt(60);
     int blockSize = 1 + random.nextInt(6);
@@ -225,10 +251,26 @@ class EngineSimulationTest {
     return new FakeLlama(VOCAB_SIZE, limits, cache) {
       @Override
       public void forward(StepInput step) {
+        failNowAndThen();
+        super.forward(step);
+      }
+
+      @Override
+      public void startSampling(SamplingStep sampling) {
+        failNowAndThen();
+        super.startSampling(sampling);
+      }
+
+      @Override
+      public void awaitTokens(SamplingStep sampling, int[] nextTokenIds) {
+        super.awaitTokens(sampling, nextTokenIds);
+        failNowAndThen();
+      }
+
+      private void failNowAndThen() {
         if (failures.nextInt(oneFailureIn) == 0) {
           throw new IllegalStateException("fails now and then");
         }
-        super.forward(step);
       }
     };
   }

@@ -228,7 +228,8 @@ class EngineTest {
       assertThat(model.largestStep).isEqualTo(8);
       awaitIdle(engine);
       EngineStats stats = engine.stats();
-      assertThat(stats.withRate(0)).isEqualTo(new EngineStats(0, 0, 0, 7, 32, 30, 0, 1, 4, 0, 0));
+      assertThat(stats.withRate(0))
+          .isEqualTo(new EngineStats(0, 0, 0, 7, 32, 30, 0, 1, 4, 0, 0, 0));
       assertThat(result.timings().timeToFirstTokenNanos())
           .isGreaterThan(result.timings().queuedNanos());
     }

@@ -31,8 +31,16 @@ class FakeLlama implements LlamaModel {
   private final float[][] hidden;
   private final float[] scratch;
   private final Sampler sampler;
+  private final int[] drawnIds;
   private int numLogits;
+  private SamplingStep drawing;
   private Thread owner;
+
+  /// Set before use: steps may hold tokens that are being drawn.
+  boolean overlaps;
+
+  /// Steps that came while tokens were being drawn.
+  final AtomicInteger numOverlapped = new AtomicInteger();
 
   final AtomicInteger numSteps = new AtomicInteger();
   volatile int largestStep;
@@ -54,6 +62,7 @@ class FakeLlama implements LlamaModel {
     this.hidden = new float[limits.maxRows()][config.hiddenSize()];
     this.scratch = new float[vocabSize];
     this.sampler = new Sampler(vocabSize);
+    this.drawnIds = new int[limits.maxLogits()];
   }
 
   private static LlamaConfig config(int vocabSize, OutputHead head, int context) {
@@ -78,8 +87,17 @@ class FakeLlama implements LlamaModel {
   }
 
   @Override
+  public boolean overlapsSteps() {
+    return overlaps;
+  }
+
+  @Override
   public void forward(StepInput step) {
     checkThread();
+    if (drawing != null) {
+      require(overlaps, "a step comes while tokens are being drawn");
+      numOverlapped.incrementAndGet();
+    }
     numSteps.incrementAndGet();
     largestStep = Math.max(largestStep, step.numTokens());
     check(step);
@@ -88,8 +106,9 @@ class FakeLlama implements LlamaModel {
       for (int i = step.queryStarts()[s]; i < step.queryStarts()[s + 1]; i++) {
         int position = step.positions()[i];
         long before = position == 0 ? FIRST_KEY : keys[slot(step, s, position - 1)];
-        slots[step.slotMapping()[i]] = step.tokenIds()[i];
-        keys[step.slotMapping()[i]] = key(before, step.tokenIds()[i]);
+        int id = id(step.tokenIds()[i]);
+        slots[step.slotMapping()[i]] = id;
+        keys[step.slotMapping()[i]] = key(before, id);
       }
     }
     numLogits = step.numLogits();
@@ -101,6 +120,16 @@ class FakeLlama implements LlamaModel {
       }
       fillRows(step, sequence, step.positions()[token] + 1, row);
     }
+  }
+
+  /// What it is or, while it is being drawn, what it will be.
+  private int id(int given) {
+    if (given >= 0) {
+      return given;
+    }
+    require(drawing != null && ~given < drawing.size(), "no such token is being drawn", ~given);
+    int drawn = drawnIds[~given];
+    return drawn == SamplingStep.NO_TOKEN ? config.vocabSize() : drawn;
   }
 
   private void fillRows(StepInput step, int sequence, int length, int row) {
@@ -161,18 +190,29 @@ class FakeLlama implements LlamaModel {
   }
 
   @Override
-  public void sample(SamplingStep sampling, int[] nextTokenIds) {
+  public void startSampling(SamplingStep sampling) {
     checkThread();
-    require(sampling.size() == numLogits, "draws, rows", sampling.size(), numLogits);
+    require(drawing == null, "the last draws were not read");
+    require(sampling.size() > 0 && sampling.size() <= numLogits, "draws", sampling.size());
+    drawing = sampling;
     for (int i = 0; i < sampling.size(); i++) {
+      require(i == 0 || sampling.logitsRow(i) > sampling.logitsRow(i - 1), "rows must ascend");
       copyLogits(sampling.logitsRow(i), scratch);
-      nextTokenIds[i] =
+      drawnIds[i] =
           sampler.sample(scratch, sampling.params(i), sampling.history(i), sampling.uniform(i));
-      if (sampling.params(i).wantsLogprobs() && nextTokenIds[i] != SamplingStep.NO_TOKEN) {
+      if (sampling.params(i).wantsLogprobs() && drawnIds[i] != SamplingStep.NO_TOKEN) {
         sampling.acceptLogprobs(
-            i, sampler.logprobs(scratch, nextTokenIds[i], sampling.params(i).logprobs()));
+            i, sampler.logprobs(scratch, drawnIds[i], sampling.params(i).logprobs()));
       }
     }
+  }
+
+  @Override
+  public void awaitTokens(SamplingStep sampling, int[] nextTokenIds) {
+    checkThread();
+    require(sampling.equals(drawing), "other draws are awaited than were started");
+    drawing = null;
+    System.arraycopy(drawnIds, 0, nextTokenIds, 0, sampling.size());
   }
 
   @Override
@@ -250,7 +290,8 @@ class FakeLlama implements LlamaModel {
       require(!written.get(slot), "written twice: slot", slot);
       written.set(slot);
       int id = step.tokenIds()[i];
-      require(id >= 0 && id < config.vocabSize(), "token id", id);
+      require(id < 0 || id < config.vocabSize(), "token id", id);
+      require(id >= 0 || (i == end - 1 && overlaps), "only the last token may be unknown", i);
     }
   }
 

@@ -3,6 +3,7 @@ package io.cusco.llama.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.cusco.llama.model.KvCacheSpec;
+import io.cusco.llama.model.StepInput;
 import io.cusco.llama.model.StepLimits;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
@@ -196,8 +197,67 @@ class SchedulerTest {
     assertThat(scheduler.cachedPromptTokens()).isZero();
   }
 
+  @Test
+  void aStepIsPlannedWhileTheOneBeforeItDraws() {
+    setUp(new StepLimits(8, 4, 4, 64), 2, 64, true);
+    Sequence first = add(1, 2, 3);
+    plan(true);
+    queue();
+    Sequence second = add(1, 2, 3, 7);
+    plan(true);
+    assertThat(scheduler.planned()).containsExactly(first, second);
+    assertThat(Arrays.copyOf(step.tokenIds(), step.numTokens()))
+        .containsExactly(StepInput.drawn(0), 3, 7);
+    assertThat(Arrays.copyOf(step.positions(), step.numTokens())).containsExactly(3, 2, 3);
+    assertThat(first.tokens().numKnown()).isEqualTo(3);
+    // What the step fills is shared as soon as it is known, and not before.
+    step.advance();
+    scheduler.confirm();
+    assertThat(first.tokens().numShared()).isEqualTo(1);
+    first.accept(7, null);
+    scheduler.confirm();
+    assertThat(first.tokens().numShared()).isEqualTo(2);
+    assertThat(second.tokens().block(1)).isEqualTo(first.tokens().block(1));
+  }
+
+  @Test
+  void aSequenceThatOnlyWaitsForItsLastTokenIsNotPlanned() {
+    setUp(new StepLimits(8, 4, 4, 64), 4, 2);
+    Sequence last = add(StopConditions.maxTokens(1), 1, 2, 3, 4);
+    Sequence other = add(5, 6);
+    plan(true);
+    queue();
+    plan(true);
+    assertThat(scheduler.planned()).containsExactly(other);
+    assertThat(scheduler.numRunning()).isEqualTo(2);
+    // One that loses its blocks meanwhile ends all the same.
+    assertThat(last.awaitsLastToken()).isTrue();
+    assertThat(last.accept(9, null)).isTrue();
+    assertThat(last.hasEnded()).isTrue();
+    assertThat(scheduler.remove(last)).isTrue();
+  }
+
+  @Test
+  void drawsOfSequencesThatHaveEndedAreLeftOut() {
+    setUp(new StepLimits(8, 4, 4, 64), 4, 8);
+    Sequence first = add(1);
+    Sequence second = add(2);
+    Sequence third = add(3);
+    plan(true);
+    second.finish(FinishReason.CANCELLED);
+    assertThat(draws.dropEnded()).isEqualTo(1);
+    assertThat(draws.size()).isEqualTo(2);
+    assertThat(draws.sequence(0)).isEqualTo(first);
+    assertThat(draws.sequence(1)).isEqualTo(third);
+    assertThat(draws.logitsRow(1)).isEqualTo(2);
+  }
+
   private Sequence add(int... prompt) {
-    Request request = new Request(prompt, SamplingParams.GREEDY, StopConditions.maxTokens(100));
+    return add(StopConditions.maxTokens(100), prompt);
+  }
+
+  private Sequence add(StopConditions stop, int... prompt) {
+    Request request = new Request(prompt, SamplingParams.GREEDY, stop);
     Sequence sequence =
         new Sequence(
             request,
@@ -221,10 +281,18 @@ class SchedulerTest {
     scheduler.plan(step, draws, admit);
   }
 
+  /// The step is under way, and so are its draws.
+  private void queue() {
+    step.advance();
+    scheduler.confirm();
+    draws.appendDrawn();
+  }
+
   /// The step is computed, and every draw gives token 0.
   private void draw() {
     step.advance();
     scheduler.confirm();
+    draws.appendDrawn();
     for (int i = 0; i < draws.size(); i++) {
       draws.sequence(i).accept(0, null);
     }

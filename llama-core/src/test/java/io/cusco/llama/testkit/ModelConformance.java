@@ -15,6 +15,11 @@ import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.model.Stage;
 import io.cusco.llama.model.StageProbe;
+import io.cusco.llama.model.StepInput;
+import io.cusco.llama.sampling.SamplingParams;
+import io.cusco.llama.sampling.SamplingStep;
+import io.cusco.llama.sampling.TokenHistory;
+import io.cusco.llama.sampling.TokenLogprobs;
 import io.cusco.llama.testkit.GoldenModels.Golden;
 import io.cusco.llama.testkit.GoldenModels.Prompt;
 import io.cusco.llama.testkit.Tolerance.Difference;
@@ -30,6 +35,7 @@ import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
@@ -279,6 +285,95 @@ public abstract class ModelConformance {
           assertClose("prompt %d, filled by %d".formatted(i, filler), actual, expected[i]);
         }
       }
+    }
+  }
+
+  @Test
+  void tokensThatAreBeingDrawnGiveTheLogitsOfTheirIds() {
+    Random random = new Random(SEED);
+    ModelOptions options = options(RandomModel.oddConfig(), ComputeMode.F32, 512, Optional.empty());
+    try (RandomModel weights =
+            new RandomModel(RandomModel.oddConfig(), RotaryLayout.INTERLEAVED, SEED);
+        LlamaModel model = backend.load(weights.config(), weights.weights(), options)) {
+      Assumptions.assumeTrue(model.overlapsSteps(), "steps of this backend do not overlap");
+      // Draw i takes row rows[i]; not in order, and not all of them.
+      int[] rows = {2, 0, 3};
+      List<Integer> pool = shuffledBlocks(model, random);
+      int[] lengths = {3, 20, 1, 7};
+      int[][] blocks = new int[lengths.length][];
+      TestStep prompts = step(model);
+      for (int i = 0; i < lengths.length; i++) {
+        blocks[i] = pool.subList(3 * i, 3 * i + 3).stream().mapToInt(Integer::intValue).toArray();
+        prompts.add(randomIds(model.config(), lengths[i], random), 0, blocks[i], 1);
+      }
+      model.forward(prompts);
+      SamplingStep draws = new GreedyDraws(rows);
+      int[] ids = new int[rows.length];
+      model.startSampling(draws);
+      // Often enough that a backend which records steps replays one.
+      for (int n = 0; n < 5; n++) {
+        TestStep unknown = step(model);
+        TestStep known = step(model);
+        int[] text = randomIds(model.config(), n == 1 ? 6 : 1, random);
+        for (int i = 0; i < rows.length; i++) {
+          int start = lengths[rows[i]] + n;
+          unknown.add(new int[] {StepInput.drawn(i)}, start, blocks[rows[i]], 1);
+        }
+        // One that is not drawn for.
+        unknown.add(text, lengths[1], blocks[1], 1);
+        model.forward(unknown);
+        model.awaitTokens(draws, ids);
+        float[][] actual = new float[unknown.numLogits()][model.config().vocabSize()];
+        for (int row = 0; row < actual.length; row++) {
+          model.copyLogits(row, actual[row]);
+        }
+        for (int i = 0; i < rows.length; i++) {
+          known.add(new int[] {ids[i]}, lengths[rows[i]] + n, blocks[rows[i]], 1);
+        }
+        known.add(text, lengths[1], blocks[1], 1);
+        model.forward(known);
+        float[] expected = new float[model.config().vocabSize()];
+        for (int row = 0; row < actual.length; row++) {
+          model.copyLogits(row, expected);
+          assertThat(actual[row]).as("step %d, row %d", n, row).isEqualTo(expected);
+        }
+        draws = new GreedyDraws(new int[] {0, 1, 2});
+        model.startSampling(draws);
+      }
+      model.awaitTokens(draws, ids);
+    }
+  }
+
+  /// The best token of each row.
+  private record GreedyDraws(int[] rows) implements SamplingStep {
+    @Override
+    public int size() {
+      return rows.length;
+    }
+
+    @Override
+    public int logitsRow(int index) {
+      return rows[index];
+    }
+
+    @Override
+    public SamplingParams params(int index) {
+      return SamplingParams.GREEDY;
+    }
+
+    @Override
+    public double uniform(int index) {
+      return 0;
+    }
+
+    @Override
+    public TokenHistory history(int index) {
+      return new TokenHistory();
+    }
+
+    @Override
+    public void acceptLogprobs(int index, TokenLogprobs logprobs) {
+      throw new IllegalStateException("log-probabilities were not asked for");
     }
   }
 

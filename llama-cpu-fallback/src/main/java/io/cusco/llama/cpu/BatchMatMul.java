@@ -31,7 +31,9 @@ import java.util.Arrays;
 ///
 /// Fewer tokens would leave lanes idle, so there the columns are the lanes: twelve rows at a time
 /// are widened into the nearest caches and multiplied with one or two tokens of the input as it
-/// lies; what is left is one sum over the lanes per row and token.
+/// lies; what is left is one sum over the lanes per row and token. That adds the columns in another
+/// order. Where results must not depend on the batch, any number of tokens has lanes of its own, in
+/// each of which the columns are added one after the other, whatever the other lanes hold.
 ///
 /// Owned by the thread that runs the forward pass.
 final class BatchMatMul {
@@ -53,6 +55,7 @@ final class BatchMatMul {
   private final Kernels kernels;
   private final int lanes;
   private final int panelTokens;
+  private final boolean deterministic;
   private final MemorySegment panels;
   private final Scratch[] scratch;
   private final WorkerPool.Phase transposePhase = this::transpose;
@@ -67,9 +70,17 @@ final class BatchMatMul {
 
   /// @param maxTokens tokens in one product
   /// @param maxColumns width of the widest input
-  BatchMatMul(WorkerPool pool, Kernels kernels, int maxTokens, int maxColumns, Arena arena) {
+  /// @param deterministic whether a token's product has the same bits whatever is beside it
+  BatchMatMul(
+      WorkerPool pool,
+      Kernels kernels,
+      int maxTokens,
+      int maxColumns,
+      boolean deterministic,
+      Arena arena) {
     this.pool = pool;
     this.kernels = kernels;
+    this.deterministic = deterministic;
     lanes = kernels.lanes();
     panelTokens = kernels.panelVectors() * lanes;
     int padded = Math.ceilDiv(maxTokens, panelTokens) * panelTokens;
@@ -110,7 +121,7 @@ final class BatchMatMul {
     this.projections = projections;
     rowsPerTask = rowsPerTask();
     int columns = projections[0].weight().columns();
-    if (numTokens < minPanelTokens(lanes)) {
+    if (numTokens < minPanelTokens(lanes) && !deterministic) {
       pool.run(fewPhase, tasksBefore(projections.length));
     } else {
       pool.run(transposePhase, numPanels() * Math.ceilDiv(columns, TRANSPOSE_BLOCK));

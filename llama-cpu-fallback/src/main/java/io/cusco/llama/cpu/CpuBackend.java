@@ -66,7 +66,9 @@ final class CpuBackend implements Backend {
         spec.capacityTokens(),
         half ? "float16" : "float32",
         kvBytes(config, spec, half) >> 20);
-    Repacking repacking = Repacking.choose(repack, !half, weights, kernels, physicalMemoryBytes());
+    // A copy is for single tokens only, which would then get other sums than in company.
+    boolean noCopy = !half || options.deterministic();
+    Repacking repacking = Repacking.choose(repack, noCopy, weights, kernels, physicalMemoryBytes());
     if (repacking.numBytes() > 0) {
       LOG.info(
           "CPU: the first decoded token copies weights into an order that decodes faster, {} MB more memory",

@@ -38,6 +38,7 @@ final class CpuLlamaModel implements LlamaModel {
   private final Kernels kernels;
   private final WorkerPool pool;
   private final StageProbe probe;
+  private final boolean deterministic;
   private final Arena arena = Arena.ofShared();
   private final CpuWeights weights;
   private final CpuKvCache cache;
@@ -61,6 +62,7 @@ final class CpuLlamaModel implements LlamaModel {
   private final PrefillAttention prefillAttention;
   private final Sampler[] samplers;
   private final float[][] sampledRows;
+  private final int[] drawnIds;
   private final int[] tokenSequences;
 
   /// Runs of a sequence's tokens whose attention is one task per key/value head: first tokens, and
@@ -79,7 +81,6 @@ final class CpuLlamaModel implements LlamaModel {
   private int layer;
   private MemorySegment normWeight;
   private SamplingStep sampling;
-  private int[] nextTokenIds;
   private boolean compiled;
   private boolean closed;
 
@@ -98,6 +99,7 @@ final class CpuLlamaModel implements LlamaModel {
     this.kernels = kernels;
     this.pool = pool;
     probe = options.probe().orElse(null);
+    deterministic = options.deterministic();
     limits =
         new StepLimits(
             options.maxTokensPerStep(),
@@ -111,7 +113,8 @@ final class CpuLlamaModel implements LlamaModel {
       act = new Activations(config, limits, arena);
       int widest =
           Math.max(config.intermediateSize(), Math.max(config.hiddenSize(), config.queryWidth()));
-      matMul = new MatMul(pool, kernels, limits.maxRows(), widest, arena);
+      matMul = new MatMul(pool, kernels, limits.maxRows(), widest, options.deterministic(), arena);
+      drawnIds = new int[limits.maxLogits()];
       prefillAttention =
           new PrefillAttention(
               config, cache, kvCacheSpec.blockSize(), kernels, pool.numThreads(), arena);
@@ -279,7 +282,7 @@ final class CpuLlamaModel implements LlamaModel {
     for (int sequence = 0; sequence < step.numSequences(); sequence++) {
       java.util.Arrays.fill(tokenSequences, starts[sequence], starts[sequence + 1], sequence);
       int tokens = starts[sequence + 1] - starts[sequence];
-      int runLength = prefillAttention.takes(tokens) ? prefillAttention.maxTokens() : 1;
+      int runLength = attendTogether(tokens) ? prefillAttention.maxTokens() : 1;
       for (int token = starts[sequence]; token < starts[sequence + 1]; token += runLength) {
         runStarts[numRuns++] = token;
       }
@@ -332,6 +335,11 @@ final class CpuLlamaModel implements LlamaModel {
     }
   }
 
+  /// Alone, a token's sums have another order.
+  private boolean attendTogether(int tokens) {
+    return !deterministic && prefillAttention.takes(tokens);
+  }
+
   /// All query heads that share one key/value head, for one run of tokens. The last runs of a
   /// sequence look back farthest: they come first, so that no long task is left at the end.
   private void attendRun(int task, int worker) {
@@ -339,7 +347,7 @@ final class CpuLlamaModel implements LlamaModel {
     int head = task % config.numKeyValueHeads();
     int token = runStarts[run];
     int tokens = runStarts[run + 1] - token;
-    if (prefillAttention.takes(tokens)) {
+    if (attendTogether(tokens)) {
       prefillAttention.attend(
           step,
           layer,
@@ -401,14 +409,19 @@ final class CpuLlamaModel implements LlamaModel {
   }
 
   @Override
-  public void sample(SamplingStep sampling, int[] nextTokenIds) {
+  public void startSampling(SamplingStep sampling) {
     requireOpen();
     if (!config.generates()) {
       throw new IllegalStateException("no token can be drawn: the model has " + config.head());
     }
+    java.util.Objects.checkFromIndexSize(0, sampling.size(), drawnIds.length);
     this.sampling = sampling;
-    this.nextTokenIds = nextTokenIds;
     pool.run(samplePhase, sampling.size());
+  }
+
+  @Override
+  public void awaitTokens(SamplingStep sampling, int[] nextTokenIds) {
+    System.arraycopy(drawnIds, 0, nextTokenIds, 0, sampling.size());
   }
 
   private void sampleRow(int index, int worker) {
@@ -422,7 +435,7 @@ final class CpuLlamaModel implements LlamaModel {
     int id =
         sampler.sample(
             row, sampling.params(index), sampling.history(index), sampling.uniform(index));
-    nextTokenIds[index] = id;
+    drawnIds[index] = id;
     if (id != SamplingStep.NO_TOKEN && sampling.params(index).wantsLogprobs()) {
       sampling.acceptLogprobs(index, sampler.logprobs(row, id, sampling.params(index).logprobs()));
     }

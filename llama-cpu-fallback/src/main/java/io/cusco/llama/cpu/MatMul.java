@@ -12,7 +12,8 @@ import java.lang.foreign.ValueLayout;
 /// Products of activations with weight matrices that share their input: `out = x W^T + bias`.
 ///
 /// One token streams each row of weights once, through [Kernels#gemvPacked] where there is a
-/// repacked copy, otherwise through [Kernels#gemv]; several tokens go through [BatchMatMul].
+/// repacked copy, otherwise through [Kernels#gemv]; several tokens go through [BatchMatMul], as
+/// does any number of them where results may not depend on it.
 ///
 /// Owned by the thread that runs the forward pass.
 final class MatMul {
@@ -39,6 +40,7 @@ final class MatMul {
   private final WorkerPool pool;
   private final Kernels kernels;
   private final BatchMatMul batch;
+  private final boolean deterministic;
   private final float[][] scratch;
   private final PackedScratch[] packedScratch;
   private final QuantizedActivations quantized;
@@ -50,10 +52,18 @@ final class MatMul {
 
   /// @param maxTokens tokens in one product
   /// @param maxColumns width of the widest input
-  MatMul(WorkerPool pool, Kernels kernels, int maxTokens, int maxColumns, Arena arena) {
+  /// @param deterministic whether a token's product has the same bits whatever is beside it
+  MatMul(
+      WorkerPool pool,
+      Kernels kernels,
+      int maxTokens,
+      int maxColumns,
+      boolean deterministic,
+      Arena arena) {
     this.pool = pool;
     this.kernels = kernels;
-    batch = new BatchMatMul(pool, kernels, maxTokens, maxColumns, arena);
+    this.deterministic = deterministic;
+    batch = new BatchMatMul(pool, kernels, maxTokens, maxColumns, deterministic, arena);
     scratch = new float[pool.numThreads()][Kernels.GEMV_SCRATCH];
     quantized = new QuantizedActivations(maxColumns);
     packedScratch = new PackedScratch[pool.numThreads()];
@@ -64,7 +74,7 @@ final class MatMul {
 
   /// Multiplies `numTokens` rows of `x`, `xStride` bytes apart, with every projection's weight.
   void run(MemorySegment x, long xStride, int numTokens, Projection[] projections) {
-    if (numTokens > 1) {
+    if (numTokens > 1 || deterministic) {
       batch.run(x, xStride, numTokens, projections);
       return;
     }

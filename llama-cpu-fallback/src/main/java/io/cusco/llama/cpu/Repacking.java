@@ -20,7 +20,8 @@ record Repacking(Predicate<Matrix> filter, long numBytes) {
   /// the rest.
   private static final double MEMORY_SHARE = 0.25;
 
-  /// @param exact whether only float32 arithmetic will do: then nothing is copied
+  /// @param exact whether only float32 arithmetic, or one and the same for any number of tokens,
+  ///   will do: then nothing is copied
   /// @param memoryBytes what the machine or its container has
   static Repacking choose(
       Repack choice, boolean exact, LlamaWeights weights, Kernels kernels, long memoryBytes) {

@@ -22,6 +22,8 @@ sealed interface AttentionKernels extends AutoCloseable permits TiledAttention, 
   ///
   /// @param modules must outlive these kernels
   /// @param limits bounds of every step
+  /// @param alone whether a token's result has the bits that it has when it comes alone, also where
+  ///   it comes with others of its sequence
   /// @throws io.cusco.llama.LlamaException if a kernel is missing or has other parameters
   static AttentionKernels of(
       CudaContext context,
@@ -29,16 +31,18 @@ sealed interface AttentionKernels extends AutoCloseable permits TiledAttention, 
       ActivationType type,
       LlamaConfig config,
       KvCacheSpec kvCache,
-      StepLimits limits) {
+      StepLimits limits,
+      boolean alone) {
     return TiledAttention.serves(type, config.headDim())
-        ? new TiledAttention(context, modules, type, config, kvCache, limits)
+        ? new TiledAttention(context, modules, type, config, kvCache, limits, alone)
         : new PlainAttention(modules, type, config, kvCache);
   }
 
   /// Bytes of device memory that [#of] allocates.
-  static long workspaceBytes(ActivationType type, LlamaConfig config, StepLimits limits) {
+  static long workspaceBytes(
+      ActivationType type, LlamaConfig config, StepLimits limits, boolean alone) {
     return TiledAttention.serves(type, config.headDim())
-        ? TiledAttention.workspaceBytes(config, limits)
+        ? TiledAttention.workspaceBytes(config, limits, alone)
         : 0;
   }
 
@@ -66,7 +70,7 @@ sealed interface AttentionKernels extends AutoCloseable permits TiledAttention, 
   /// @param numSequences sequences, padding included
   /// @param prefills whether any sequence brings several tokens
   /// @param maxContext positions that the grid for sequences of one token reaches, at least their
-  ///   longest context; 0 if there are none
+  ///   longest context; 0 if there are none. Of all sequences, where every token is taken alone
   record Step(int numTokens, int numSequences, boolean prefills, int maxContext) {
 
     /// Nothing prefills and nothing is seen.
@@ -75,16 +79,17 @@ sealed interface AttentionKernels extends AutoCloseable permits TiledAttention, 
     /// The shape of the next step; this one if it is the same.
     ///
     /// @param paddedSequences at least the step's; those beyond bring one token and see nothing
+    /// @param alone whether every token is taken by itself
     /// @param graphed whether the launches are recorded for later steps: the grid then reaches the
     ///   next power of two, so that few shapes serve all
-    Step next(StepInput input, int paddedSequences, boolean graphed) {
+    Step next(StepInput input, int paddedSequences, boolean alone, boolean graphed) {
       int[] starts = input.queryStarts();
       boolean prefills = false;
       int maxContext = 0;
       for (int i = 0; i < input.numSequences(); i++) {
-        if (starts[i + 1] - starts[i] > 1) {
-          prefills = true;
-        } else {
+        boolean several = starts[i + 1] - starts[i] > 1;
+        prefills |= several;
+        if (alone || !several) {
           maxContext = Math.max(maxContext, input.contextLengths()[i]);
         }
       }

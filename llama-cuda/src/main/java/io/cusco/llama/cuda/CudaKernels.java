@@ -71,8 +71,9 @@ final class CudaKernels {
       KvCacheSpec kvCache) {
     argmaxRuns = Math.ceilDiv(config.vocabSize(), ARGMAX_RUN);
     String suffix = "_" + type.suffix();
-    embedGather = gatherKernel(modules, type, config.hiddenSize()).set(4, config.vocabSize());
-    gatherRows = gatherKernel(modules, ActivationType.F32, config.hiddenSize());
+    embedGather = gatherKernel(modules, type, config.hiddenSize()).set(6, config.vocabSize());
+    gatherRows =
+        gatherKernel(modules, ActivationType.F32, config.hiddenSize()).elements(2, 0).set(4, 0);
     rmsNorm =
         modules
             .kernel(Family.RMS_NORM, "rms_norm" + suffix, POINTER, POINTER, POINTER, INT, FLOAT)
@@ -166,10 +167,12 @@ final class CudaKernels {
             POINTER,
             POINTER,
             POINTER,
+            POINTER,
+            INT,
             INT,
             INT)
         .block(wholeWarps(units), 1)
-        .set(3, width);
+        .set(5, width);
   }
 
   private static KernelLaunch biasKernel(KernelModules modules, String suffix, int width) {
@@ -192,10 +195,16 @@ final class CudaKernels {
   /// `out[i] = table[tokenIds[i]]`; zeros for an id outside the vocabulary.
   ///
   /// @param table `[vocabSize, hiddenSize]` T
-  /// @param tokenIds `[numTokens]`
+  /// @param tokenIds `[numTokens]`; `-1 - d` for the id that draw `d` has given
   /// @param out `[numTokens, hiddenSize]` float32, the residual stream
-  void embedGather(CudaStream stream, long table, long tokenIds, long out, int numTokens) {
-    embedGather.rows(0, table).elements(1, tokenIds).rows(2, out);
+  void embedGather(
+      CudaStream stream, long table, long tokenIds, DrawnIds drawn, long out, int numTokens) {
+    embedGather
+        .rows(0, table)
+        .elements(1, tokenIds)
+        .elements(2, drawn.address())
+        .rows(3, out)
+        .set(4, drawn.count());
     embedGather.launch(stream, numTokens);
   }
 
@@ -206,7 +215,7 @@ final class CudaKernels {
   /// @param out `[numIndices, hiddenSize]` float32
   void gatherRows(
       CudaStream stream, long rows, int numRows, long indices, long out, int numIndices) {
-    gatherRows.rows(0, rows).elements(1, indices).rows(2, out).set(4, numRows);
+    gatherRows.rows(0, rows).elements(1, indices).rows(3, out).set(6, numRows);
     gatherRows.launch(stream, numIndices);
   }
 

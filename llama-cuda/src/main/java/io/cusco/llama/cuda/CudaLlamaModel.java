@@ -9,6 +9,7 @@ import io.cusco.llama.cuda.CudaKernels.RotaryAddresses;
 import io.cusco.llama.cuda.CudaKernels.TokenPlaces;
 import io.cusco.llama.cuda.CudaWeights.Linear;
 import io.cusco.llama.cuda.driver.Cublas;
+import io.cusco.llama.cuda.driver.CublasLt;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
@@ -40,6 +41,7 @@ final class CudaLlamaModel implements LlamaModel {
   private final Owned owned = new Owned();
   private final CudaContext context;
   private final LlamaConfig config;
+  private final boolean deterministic;
   private final StepLimits limits;
   private final ActivationType type;
   private final KvCacheSpec kvCacheSpec;
@@ -54,6 +56,8 @@ final class CudaLlamaModel implements LlamaModel {
 
   /// Empty where there is nothing to draw from.
   private final Optional<SamplingKernels> sampling;
+
+  private final DrawnIds drawnIds;
 
   private final DecodeGraphs graphs;
   private final TokenPlaces places;
@@ -76,6 +80,7 @@ final class CudaLlamaModel implements LlamaModel {
       ModelOptions options) {
     this.context = context;
     this.config = config;
+    deterministic = options.deterministic();
     limits =
         new StepLimits(
             options.maxTokensPerStep(),
@@ -98,24 +103,30 @@ final class CudaLlamaModel implements LlamaModel {
                   modules,
                   type,
                   weights.linears(),
-                  Products.WIDENED_BYTES));
+                  Products.WIDENED_BYTES,
+                  deterministic
+                      ? Optional.of(owned.own(CublasLt.create(context, workspace)))
+                      : Optional.empty()));
       act = owned.own(new CudaActivations(context, config, limits, type));
       int stride = Math.ceilDiv(options.maxContextLength(), options.kvBlockSize());
       arrays = owned.own(new StepArrays(context, limits, stride));
       rotary = uploadRotaryTable(options.maxContextLength());
       sampling = config.generates() ? Optional.of(samplingKernels(modules)) : Optional.empty();
+      drawnIds = sampling.map(SamplingKernels::ids).orElse(DrawnIds.NONE);
       kvCacheSpec =
           CudaKvCache.spec(
               context,
               config,
               options,
               type,
-              AttentionKernels.workspaceBytes(type, config, limits));
+              AttentionKernels.workspaceBytes(type, config, limits, deterministic));
       cache = owned.own(new CudaKvCache(context, config, kvCacheSpec, type));
       kernels =
           new CudaKernels(modules, type, config, checkpointWeights.rotaryLayout(), kvCacheSpec);
       attention =
-          owned.own(AttentionKernels.of(context, modules, type, config, kvCacheSpec, limits));
+          owned.own(
+              AttentionKernels.of(
+                  context, modules, type, config, kvCacheSpec, limits, deterministic));
       graphs = owned.own(new DecodeGraphs(Math.min(limits.maxSequences(), limits.maxLogits())));
       reader = new StageReader(stream, type, options.probe());
     } catch (RuntimeException | Error e) {
@@ -192,7 +203,7 @@ final class CudaLlamaModel implements LlamaModel {
     tokens = step.numTokens() + padding;
     logitRows = step.numLogits() + padding;
     logitsWanted = step.wantsLogits();
-    attentionStep = attentionStep.next(step, sequences, graphed);
+    attentionStep = attentionStep.next(step, sequences, deterministic, graphed);
     if (graphed) {
       graphs.run(sequences, attentionStep.maxContext(), stream, launches);
     } else {
@@ -210,7 +221,7 @@ final class CudaLlamaModel implements LlamaModel {
     long gateUp = act.gateUp.address();
     long activated = act.activated.address();
 
-    kernels.embedGather(stream, weights.embedTokens(), arrays.tokenIds(), hidden, tokens);
+    kernels.embedGather(stream, weights.embedTokens(), arrays.tokenIds(), drawnIds, hidden, tokens);
     reader.residual(Stage.EMBED, -1, act.hidden, tokens, config.hiddenSize());
     for (int layer = 0; layer < config.numLayers(); layer++) {
       CudaWeights.Layer l = weights.layers().get(layer);
@@ -265,15 +276,27 @@ final class CudaLlamaModel implements LlamaModel {
     }
   }
 
+  /// The ids of a step's draws stay on the device, where the next step finds them.
   @Override
-  public void sample(SamplingStep draws, int[] nextTokenIds) {
+  public boolean overlapsSteps() {
+    return true;
+  }
+
+  @Override
+  public void startSampling(SamplingStep draws) {
     requireOpen();
     SamplingKernels kernels =
         sampling.orElseThrow(() ->
             new IllegalStateException("no token can be drawn: the model has " + config.head()));
     context.bindToCurrentThread();
     kernels.launch(stream, act.logits.address(), draws);
-    kernels.collect(draws, nextTokenIds);
+  }
+
+  @Override
+  public void awaitTokens(SamplingStep draws, int[] nextTokenIds) {
+    requireOpen();
+    context.bindToCurrentThread();
+    sampling.orElseThrow().collect(draws, nextTokenIds);
   }
 
   @Override

@@ -4,18 +4,22 @@ import io.cusco.llama.cuda.CudaWeights.Linear;
 import io.cusco.llama.cuda.GemvKernels.Matrix;
 import io.cusco.llama.cuda.GemvKernels.Store;
 import io.cusco.llama.cuda.driver.Cublas;
+import io.cusco.llama.cuda.driver.CublasLt;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.cuda.driver.ElementType;
 import io.cusco.llama.cuda.driver.Gemm;
+import io.cusco.llama.cuda.driver.LtMatmul;
 import java.util.List;
+import java.util.Optional;
 
 /// The linear layers on one stream: few rows by kernels of ours, for which the time is that of
 /// reading the matrix once, more by cuBLAS. Sums are float32. Operands are device addresses of
 /// row-major arrays of the activation type T where nothing else is said.
 ///
-/// Which way a product goes depends on the number of its rows alone.
+/// Which way a product goes depends on the number of its rows alone; or on nothing, where a row's
+/// result has to be the same in any company: then all go to cublasLt, each matrix to one algorithm.
 final class Products implements AutoCloseable {
   /// Passes over a matrix that is kept in blocks only, before widening it pays. In bytes moved,
   /// Q8_0 breaks even at 5 passes and Q4_0 at 8, but passes of eight rows are bound by arithmetic
@@ -29,17 +33,25 @@ final class Products implements AutoCloseable {
   /// Shapes kept, so that steps of equal size make none: a layer's and the head's.
   private static final int SHAPES = 8;
 
+  /// Rows that the one algorithm of a matrix is chosen for, those of a step that decodes a large
+  /// batch: it has to serve single rows and prompts too.
+  private static final int TYPICAL_ROWS = 128;
+
   private final CudaStream stream;
   private final Cublas cublas;
   private final GemvKernels gemv;
   private final DequantizeKernels dequantize;
   private final ActivationType type;
   private final DeviceBuffer widened;
+  private final Optional<CublasLt> oneAlgorithm;
+  private final LtMatmul[] fixedShapes = new LtMatmul[SHAPES];
   private final Gemm[] shapes = new Gemm[SHAPES];
   private int nextShape;
+  private int nextFixedShape;
 
   /// @param weights all that will be multiplied with
   /// @param widenedBytes see [#WIDENED_BYTES]; eight rows are widened if they are more
+  /// @param oneAlgorithm for all products, if a row's result may not depend on how many there are
   Products(
       CudaContext context,
       CudaStream stream,
@@ -47,7 +59,9 @@ final class Products implements AutoCloseable {
       KernelModules modules,
       ActivationType type,
       List<Linear> weights,
-      long widenedBytes) {
+      long widenedBytes,
+      Optional<CublasLt> oneAlgorithm) {
+    this.oneAlgorithm = oneAlgorithm;
     this.stream = stream;
     this.cublas = cublas;
     this.type = type;
@@ -93,7 +107,7 @@ final class Products implements AutoCloseable {
 
   private void run(Linear linear, long from, long to, int rows, Store store) {
     int passes = linear.dense().isPresent() ? 1 : MAX_PASSES;
-    if (rows <= passes * GemvKernels.MAX_ROWS) {
+    if (oneAlgorithm.isEmpty() && rows <= passes * GemvKernels.MAX_ROWS) {
       fewRows(linear, from, to, rows, store);
     } else if (linear.dense().isPresent()) {
       Matrix dense = linear.dense().get();
@@ -142,8 +156,14 @@ final class Products implements AutoCloseable {
   private void manyRows(
       long weights, int outFeatures, Linear whole, long from, long to, int rows, Store store) {
     ElementType out = store == Store.ROUNDED ? type.elementType() : ElementType.F32;
+    float kept = store == Store.ADDED ? 1 : 0;
+    if (oneAlgorithm.isPresent()) {
+      LtMatmul product = fixedShape(outFeatures, whole, out, alignment(to));
+      oneAlgorithm.get().matmul(product, rows, from, weights, kept, to, stream);
+      return;
+    }
     Gemm gemm = gemm(rows, outFeatures, whole.inFeatures(), out, whole.outFeatures());
-    cublas.gemm(gemm, 1, from, weights, store == Store.ADDED ? 1 : 0, to);
+    cublas.gemm(gemm, 1, from, weights, kept, to);
   }
 
   /// One of the last shapes, if it is the same.
@@ -164,6 +184,36 @@ final class Products implements AutoCloseable {
     shapes[nextShape] = gemm;
     nextShape = (nextShape + 1) % SHAPES;
     return gemm;
+  }
+
+  /// One of the last products of any number of rows, if it is the same.
+  private LtMatmul fixedShape(int outputs, Linear whole, ElementType out, int alignment) {
+    for (LtMatmul known : fixedShapes) {
+      if (known != null
+          && known.gemm().n() == outputs
+          && known.gemm().k() == whole.inFeatures()
+          && known.gemm().outputType() == out
+          && known.gemm().strideC() == whole.outFeatures()
+          && known.alignment() == alignment) {
+        return known;
+      }
+    }
+    int inputs = whole.inFeatures();
+    int stride = whole.outFeatures();
+    ElementType in = type.elementType();
+    LtMatmul product =
+        LtMatmul.ofAnyRows(
+            new Gemm(
+                false, true, TYPICAL_ROWS, outputs, inputs, in, out, inputs, inputs, stride, false),
+            alignment);
+    fixedShapes[nextFixedShape] = product;
+    nextFixedShape = (nextFixedShape + 1) % SHAPES;
+    return product;
+  }
+
+  /// Parts of a matrix start anywhere in the rows of the result.
+  private static int alignment(long address) {
+    return (int) Math.min(Long.lowestOneBit(address), LtMatmul.ALIGNMENT);
   }
 
   private int elementBytes(Store store) {

@@ -43,6 +43,7 @@ final class SamplingKernels implements AutoCloseable {
   private final long reportsAt;
   private final KernelLaunch sample;
   private final DeviceBuffer down;
+  private final DrawnIds ids;
   private PinnedBuffer downHost;
   private CudaEvent done;
   private DeviceBuffer up;
@@ -85,6 +86,7 @@ final class SamplingKernels implements AutoCloseable {
             .set(6, vocabSize);
     long downBytes = reportsAt + (long) maxRows * LogprobReports.REPORT_BYTES;
     down = DeviceBuffer.allocate(context, "drawn tokens", downBytes);
+    ids = new DrawnIds(down.address(), maxRows);
     try {
       downHost = PinnedBuffer.allocate(context, downBytes);
       done = CudaEvent.create(context);
@@ -184,8 +186,8 @@ final class SamplingKernels implements AutoCloseable {
     if (!pending) {
       throw new IllegalStateException("no draws were launched");
     }
-    done.synchronize();
     pending = false;
+    done.synchronize();
     MemorySegment results = downHost.segment();
     long report = reportsAt;
     for (int i = 0; i < step.size(); i++) {
@@ -200,9 +202,9 @@ final class SamplingKernels implements AutoCloseable {
     }
   }
 
-  /// The device address of the last launch's ids, `[step.size()]` int32; the same for every step.
-  long ids() {
-    return down.address();
+  /// Where the last launch leaves its ids on the device; the same for every step.
+  DrawnIds ids() {
+    return ids;
   }
 
   private void closeUp() {

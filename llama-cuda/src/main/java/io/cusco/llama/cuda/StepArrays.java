@@ -21,8 +21,9 @@ import java.lang.foreign.ValueLayout;
 /// The host side exists twice: the next step is written while the last one's copy may still be on
 /// its way. Used on the context's thread.
 final class StepArrays implements AutoCloseable {
-  /// What an id is that pads a batch: the embedding kernel answers it with zeros.
-  private static final int NO_ID = -1;
+  /// What an id is that pads a batch, the number of no draw: the embedding kernel answers it with
+  /// zeros.
+  private static final int NO_ID = Integer.MIN_VALUE;
 
   /// A slot that stores nothing.
   private static final int NO_SLOT = -1;

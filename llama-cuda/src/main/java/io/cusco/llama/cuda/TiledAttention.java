@@ -13,7 +13,8 @@ import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.StepLimits;
 
 /// Attention on tensor cores, for 16-bit types and head widths 64 and 128. Sequences of one token
-/// and sequences of several have a kernel each, which skips the others'.
+/// and sequences of several have a kernel each, which skips the others'. On demand the first one
+/// takes every token by itself.
 final class TiledAttention implements AttentionKernels {
   /// Query heads that share a load of keys; `QUERIES` in decode_attention.cu.
   private static final int DECODE_HEADS = 8;
@@ -29,9 +30,17 @@ final class TiledAttention implements AttentionKernels {
 
   private static final int PREFILL_KEYS = 64;
 
+  /// In place of a first token: the rows of a grid are the sequences of one token.
+  private static final int SEQUENCES = -1;
+
+  /// Tokens taken alone at a time, at least: their splits need memory.
+  private static final int MIN_ALONE = 64;
+
   private final int numHeads;
   private final int decodeRows;
   private final int maxSplits;
+  private final boolean alone;
+  private final int maxAlone;
   private final AttentionLaunch decode;
   private final KernelLaunch merge;
   private final AttentionLaunch prefill;
@@ -43,7 +52,10 @@ final class TiledAttention implements AttentionKernels {
       ActivationType type,
       LlamaConfig config,
       KvCacheSpec kvCache,
-      StepLimits limits) {
+      StepLimits limits,
+      boolean alone) {
+    this.alone = alone;
+    maxAlone = rows(limits, alone);
     numHeads = config.numAttentionHeads();
     int headDim = config.headDim();
     int group = numHeads / config.numKeyValueHeads();
@@ -58,7 +70,8 @@ final class TiledAttention implements AttentionKernels {
             config,
             kvCache,
             POINTER,
-            POINTER);
+            POINTER,
+            INT);
     merge =
         modules
             .kernel(
@@ -69,6 +82,8 @@ final class TiledAttention implements AttentionKernels {
                 POINTER,
                 POINTER,
                 POINTER,
+                INT,
+                INT,
                 INT)
             .block(headDim, 1);
     prefill =
@@ -76,8 +91,9 @@ final class TiledAttention implements AttentionKernels {
             modules, Family.PREFILL_ATTENTION, "prefill_attention" + suffix, config, kvCache);
     prefill.kernel().shared((PREFILL_QUERIES + 2 * PREFILL_KEYS) * headDim * type.numBytes());
     workspace =
-        DeviceBuffer.allocate(context, "attention workspace", workspaceBytes(config, limits));
-    long stats = workspace.address() + numPartials(config, limits) * headDim * Float.BYTES;
+        DeviceBuffer.allocate(
+            context, "attention workspace", workspaceBytes(config, limits, alone));
+    long stats = workspace.address() + numPartials(config, limits, alone) * headDim * Float.BYTES;
     decode
         .kernel()
         .rows(AttentionLaunch.MORE, workspace.address())
@@ -90,14 +106,19 @@ final class TiledAttention implements AttentionKernels {
   }
 
   /// Sums, largest score and sum of weights of every split of every head.
-  static long workspaceBytes(LlamaConfig config, StepLimits limits) {
-    return Math.multiplyExact(numPartials(config, limits), (config.headDim() + 2L) * Float.BYTES);
+  static long workspaceBytes(LlamaConfig config, StepLimits limits, boolean alone) {
+    return Math.multiplyExact(
+        numPartials(config, limits, alone), (config.headDim() + 2L) * Float.BYTES);
   }
 
-  private static long numPartials(LlamaConfig config, StepLimits limits) {
+  private static long numPartials(LlamaConfig config, StepLimits limits, boolean alone) {
     return Math.multiplyExact(
-        (long) limits.maxSequences() * config.numAttentionHeads(),
+        (long) rows(limits, alone) * config.numAttentionHeads(),
         numSplits(limits.maxContextLength()));
+  }
+
+  private static int rows(StepLimits limits, boolean alone) {
+    return alone ? Math.max(limits.maxSequences(), MIN_ALONE) : limits.maxSequences();
   }
 
   /// Splits of the longest context are not always most: where splits grow, their number halves.
@@ -109,25 +130,48 @@ final class TiledAttention implements AttentionKernels {
   public void attend(
       CudaStream stream, long queries, StepAddresses arrays, KvPools pools, long out, Step step) {
     int numSequences = step.numSequences();
+    if (alone && step.prefills()) {
+      attendAlone(stream, queries, arrays, pools, out, step);
+      return;
+    }
     if (step.maxContext() > 0) {
-      int numSplits = Math.min(numSplits(step.maxContext()), maxSplits);
-      decode
-          .operands(queries, arrays, pools, out, numSequences)
-          .launch(stream, numSplits, decodeRows, numSequences);
-      if (numSplits > 1) {
-        merge
-            .elements(2, arrays.queryStarts())
-            .elements(3, arrays.contextLengths())
-            .rows(4, out)
-            .set(5, numSplits);
-        merge.launch(stream, numHeads, numSequences, 1);
-      }
+      decode.operands(queries, arrays, pools, out, numSequences);
+      decodeRows(stream, arrays, out, step, SEQUENCES, numSequences);
     }
     if (step.prefills()) {
       int tiles = step.numTokens() / PREFILL_QUERIES + numSequences;
       prefill
           .operands(queries, arrays, pools, out, numSequences)
           .launch(stream, numHeads, tiles, 1);
+    }
+  }
+
+  private void attendAlone(
+      CudaStream stream, long queries, StepAddresses arrays, KvPools pools, long out, Step step) {
+    decode.operands(queries, arrays, pools, out, step.numSequences());
+    boolean split = numSplits(step.maxContext()) > 1;
+    int atOnce = split ? maxAlone : step.numTokens();
+    for (int first = 0; first < step.numTokens(); first += atOnce) {
+      int count = Math.min(atOnce, step.numTokens() - first);
+      decodeRows(stream, arrays, out, step, first, count);
+    }
+  }
+
+  /// @param first [#SEQUENCES], or the first of the tokens
+  private void decodeRows(
+      CudaStream stream, StepAddresses arrays, long out, Step step, int first, int count) {
+    int numSplits = Math.min(numSplits(step.maxContext()), maxSplits);
+    decode.kernel().set(AttentionLaunch.MORE + 2, first);
+    decode.launch(stream, numSplits, decodeRows, count);
+    if (numSplits > 1) {
+      merge
+          .elements(2, arrays.queryStarts())
+          .elements(3, arrays.contextLengths())
+          .rows(4, out)
+          .set(5, numSplits)
+          .set(6, step.numSequences())
+          .set(7, first);
+      merge.launch(stream, numHeads, count, 1);
     }
   }
 

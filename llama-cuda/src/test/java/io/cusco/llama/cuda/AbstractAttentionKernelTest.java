@@ -109,6 +109,25 @@ abstract class AbstractAttentionKernelTest extends AbstractKernelTest {
     }
   }
 
+  /// With one split, whose tokens are all taken at once, and with several.
+  @Test
+  void tokensTakenByThemselvesHaveTheBitsThatTheyHaveAlone() {
+    int[][] shortContexts = {{1, 40}, {70, 90}, {5, 5}};
+    int[][] longContexts = {{1, 300}, {40, 41}, {3, 600}, {30, 31}, {2, 258}};
+    for (int headDim : new int[] {18, 64, 128}) {
+      for (ActivationType type : new ActivationType[] {ActivationType.BF16, ActivationType.F16}) {
+        for (int[][] lengths : new int[][][] {shortContexts, longContexts}) {
+          AttentionBatch batch =
+              AttentionBatch.random(random, type, config(4, 2, headDim), 16, lengths);
+          float[] taken = batch.runAlone(device, random, 100);
+          check(batch, type, taken);
+          assertThat(taken).as("%s", batch).isEqualTo(batch.apart().run(device, random, 0));
+          device.free();
+        }
+      }
+    }
+  }
+
   @Test
   void aRecordedStepServesShorterContexts() {
     int[] shorter = {20, 700, 0};

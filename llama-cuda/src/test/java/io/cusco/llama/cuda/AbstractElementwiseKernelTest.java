@@ -18,20 +18,23 @@ abstract class AbstractElementwiseKernelTest extends AbstractKernelTest {
   @EnumSource
   void embedGatherCopiesRowsAndGivesZerosForIdsOutsideTheVocabulary(ActivationType type) {
     int vocab = 11;
+    int[] drawn = {7, -1, 11, 2};
     for (int width : new int[] {1, 13, 50, 207, 2051, 64, 4096, 8200}) {
       float[] table = randomValues(type, vocab * width);
-      int[] ids = {3, 0, 10, 3, -1, 11, Integer.MAX_VALUE, Integer.MIN_VALUE};
+      int[] ids = {3, -4, 0, 10, -1, 3, -2, -3, -5, 11, Integer.MAX_VALUE, Integer.MIN_VALUE};
+      int[] known = {3, 2, 0, 10, 7, 3, -1, 11, -1, 11, -1, -1};
       DeviceBuffer out = device.output(ActivationType.F32, (long) ids.length * width);
       kernels(type, KernelDevice.config(width, 1, 1, 1, 2, vocab))
           .embedGather(
               device.stream(),
               device.upload(type, table).address(),
               device.upload(ids).address(),
+              new DrawnIds(device.upload(drawn).address(), drawn.length),
               out.address(),
               ids.length);
       assertThat(device.download(ActivationType.F32, out))
           .as("width %d", width)
-          .isEqualTo(gathered(table, ids, vocab, width));
+          .isEqualTo(gathered(table, known, vocab, width));
       device.free();
     }
   }

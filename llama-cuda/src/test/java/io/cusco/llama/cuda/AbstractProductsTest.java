@@ -7,6 +7,7 @@ import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.cuda.CudaWeights.Linear;
 import io.cusco.llama.cuda.GemvKernels.Matrix;
 import io.cusco.llama.cuda.driver.Cublas;
+import io.cusco.llama.cuda.driver.CublasLt;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -29,6 +30,8 @@ abstract class AbstractProductsTest extends AbstractKernelTest {
   /// One row, one pass, two passes, more than are worth their passes.
   private static final int[] ROWS = {1, 8, 11, 30};
 
+  private static final int MOST_ROWS = 30;
+
   enum Kept {
     DENSE,
     BLOCKS,
@@ -39,7 +42,8 @@ abstract class AbstractProductsTest extends AbstractKernelTest {
     List<Arguments> ways = new ArrayList<>();
     for (ActivationType type : ActivationType.values()) {
       for (Kept kept : Kept.values()) {
-        ways.add(Arguments.of(type, kept));
+        ways.add(Arguments.of(type, kept, false));
+        ways.add(Arguments.of(type, kept, true));
       }
     }
     return ways.stream();
@@ -47,7 +51,7 @@ abstract class AbstractProductsTest extends AbstractKernelTest {
 
   @ParameterizedTest
   @MethodSource("ways")
-  void everyWayGivesTheProduct(ActivationType type, Kept kept) {
+  void everyWayGivesTheProduct(ActivationType type, Kept kept, boolean oneAlgorithm) {
     DType[] formats = {DType.Q4_K, DType.Q8_0, DType.Q6_K};
     float[] weights = new float[0];
     List<Matrix> blocks = new ArrayList<>();
@@ -73,6 +77,7 @@ abstract class AbstractProductsTest extends AbstractKernelTest {
             0);
     try (DeviceBuffer workspace = DeviceBuffer.allocate(device.context(), "workspace", 1 << 20);
         Cublas cublas = Cublas.create(device.stream(), workspace);
+        CublasLt cublasLt = CublasLt.create(device.context(), workspace);
         Products products =
             new Products(
                 device.context(),
@@ -82,19 +87,53 @@ abstract class AbstractProductsTest extends AbstractKernelTest {
                 type,
                 List.of(linear),
                 // Pieces of 16 rows.
-                17L * INPUTS * type.numBytes())) {
-      for (int rows : ROWS) {
-        check(products, linear, type, weights, rows);
+                17L * INPUTS * type.numBytes(),
+                oneAlgorithm ? Optional.of(cublasLt) : Optional.empty())) {
+      float[] x = randomValues(type, MOST_ROWS * INPUTS);
+      float[] before = randomValues(ActivationType.F32, MOST_ROWS * outputs);
+      Results all = null;
+      for (int i = ROWS.length - 1; i >= 0; i--) {
+        Inputs inputs =
+            new Inputs(
+                type,
+                weights,
+                Arrays.copyOf(x, ROWS[i] * INPUTS),
+                Arrays.copyOf(before, ROWS[i] * outputs),
+                ROWS[i]);
+        Results results = check(products, linear, inputs);
+        all = all == null ? results : all;
+        if (oneAlgorithm) {
+          // A row has the bits that it has among the most rows.
+          results.assertEqualTo(all.first(ROWS[i] * outputs));
+        }
       }
     }
   }
 
-  private void check(
-      Products products, Linear linear, ActivationType type, float[] weights, int rows) {
+  private record Inputs(
+      ActivationType type, float[] weights, float[] x, float[] before, int rows) {}
+
+  private record Results(float[] added, float[] floats, float[] rounded) {
+    Results first(int count) {
+      return new Results(
+          Arrays.copyOf(added, count), Arrays.copyOf(floats, count), Arrays.copyOf(rounded, count));
+    }
+
+    void assertEqualTo(Results other) {
+      assertThat(added).isEqualTo(other.added);
+      assertThat(floats).isEqualTo(other.floats);
+      assertThat(rounded).isEqualTo(other.rounded);
+    }
+  }
+
+  private Results check(Products products, Linear linear, Inputs inputs) {
     int outputs = linear.outFeatures();
-    float[] x = randomValues(type, rows * INPUTS);
+    int rows = inputs.rows();
+    ActivationType type = inputs.type();
+    float[] weights = inputs.weights();
+    float[] x = inputs.x();
+    float[] before = inputs.before();
     long from = device.upload(type, x).address();
-    float[] before = randomValues(ActivationType.F32, rows * outputs);
     DeviceBuffer added = device.upload(ActivationType.F32, before);
     DeviceBuffer floats = device.output(ActivationType.F32, (long) rows * outputs);
     DeviceBuffer rounded = device.output(type, (long) rows * outputs);
@@ -113,18 +152,21 @@ abstract class AbstractProductsTest extends AbstractKernelTest {
           product += term;
           magnitude += Math.abs(term);
         }
-        // Weights are rounded to T where they are widened; sums have a rounding per term at most.
+        // Weights are rounded to T where they are widened; sums have a rounding per term at most,
+        // and one where they are added.
         double error = magnitude * (tolerance(type, 0) + INPUTS * 0x1p-24) + 1e-7;
         String what = "%d rows, [%d][%d]".formatted(rows, row, column);
         int at = row * outputs + column;
         assertNear(what, product, unrounded[at], error);
-        assertNear(what + ", added", before[at] + product, sums[at], error + 1e-6);
+        double sum = before[at] + product;
+        assertNear(what + ", added", sum, sums[at], error + Math.abs(sum) * 0x1p-24);
         if (type != ActivationType.F16 || Math.abs(product) < 60_000) {
           double rounding = tolerance(type, 0) * (Math.abs(product) + error);
           assertNear(what + ", rounded", product, stored[at], error + rounding);
         }
       }
     }
+    return new Results(sums, unrounded, stored);
   }
 
   private static void assertNear(String what, double expected, float actual, double allowed) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.cusco.llama.cuda.driver.DeviceBuffer;
+import io.cusco.llama.model.StepInput;
 import io.cusco.llama.sampling.Sampler;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.SamplingStep;
@@ -183,6 +184,7 @@ abstract class AbstractSamplingKernelTest extends AbstractKernelTest {
           .embedGather(
               device.stream(),
               device.upload(ActivationType.F32, new float[] {10, 11, 12}).address(),
+              device.upload(new int[] {StepInput.drawn(0), StepInput.drawn(1)}).address(),
               kernels.ids(),
               copy.address(),
               2);

@@ -16,14 +16,16 @@ import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.testkit.RandomModel;
 import io.cusco.llama.testkit.TestStep;
 import java.lang.management.ManagementFactory;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.OptionalInt;
 
 /// Runs steps of a small model against a driver that does nothing, in a JVM of its own, until the
 /// JIT compiler has settled, and prints what a step allocates on the Java heap: `recorded BYTES
-/// STEPS` and `direct BYTES STEPS`.
+/// STEPS`, `direct BYTES STEPS` and `overlapped BYTES STEPS`.
 final class AllocationProgram {
   private static final int VOCABULARY = 131;
+  private static final int SEQUENCES = 3;
   private static final int STEPS = 1000;
   private static final int MAX_ROUNDS = 60;
 
@@ -47,34 +49,63 @@ final class AllocationProgram {
     try (Backend backend = new CudaBackend(BackendOptions.DEFAULT, CudaProbe.run().devices());
         RandomModel random = new RandomModel(config, RotaryLayout.ROTATE_HALF, 1);
         LlamaModel model = backend.load(random.config(), random.weights(), options)) {
-      measure("recorded", model, step(1, 5));
-      measure("direct", model, step(9, 5));
+      RandomDraws draws = draws();
+      int[] ids = new int[SEQUENCES];
+      StepInput decode = step(1, 5, false);
+      measure(
+          "recorded",
+          () -> {
+            model.forward(decode);
+            model.sample(draws, ids);
+          });
+      StepInput prefill = step(9, 5, false);
+      measure(
+          "direct",
+          () -> {
+            model.forward(prefill);
+            model.sample(draws, ids);
+          });
+      StepInput ofDrawn = step(1, 5, true);
+      model.startSampling(draws);
+      measure(
+          "overlapped",
+          () -> {
+            model.forward(ofDrawn);
+            model.awaitTokens(draws, ids);
+            model.startSampling(draws);
+          });
     }
   }
 
-  /// Three sequences that bring `tokens` tokens each.
-  private static StepInput step(int tokens, int start) {
+  /// Sequences that bring `tokens` tokens each.
+  ///
+  /// @param drawn whether the last draws give them
+  private static StepInput step(int tokens, int start, boolean drawn) {
     TestStep step = new TestStep(16, 8);
-    for (int i = 0; i < 3; i++) {
-      step.add(new int[tokens], start, new int[] {2 * i, 2 * i + 1}, 1);
+    for (int i = 0; i < SEQUENCES; i++) {
+      int[] ids = new int[tokens];
+      Arrays.fill(ids, drawn ? StepInput.drawn(i) : 0);
+      step.add(ids, start, new int[] {2 * i, 2 * i + 1}, 1);
     }
     return new FixedStep(step);
   }
 
-  /// Rounds of steps until one allocates less than a byte a step, or the last.
-  private static void measure(String name, LlamaModel model, StepInput step) {
+  private static RandomDraws draws() {
     RandomDraws draws = new RandomDraws();
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < SEQUENCES; i++) {
       draws.add(i, SamplingParams.builder().temperature(0.9f).topK(40).topP(0.95f).build(), 0.5);
     }
-    int[] ids = new int[3];
+    return draws;
+  }
+
+  /// Rounds of steps until one allocates less than a byte a step, or the last.
+  private static void measure(String name, Runnable step) {
     ThreadMXBean thread = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     long bytes = Long.MAX_VALUE;
     for (int round = 0; round < MAX_ROUNDS && bytes >= STEPS; round++) {
       long before = thread.getCurrentThreadAllocatedBytes();
       for (int i = 0; i < STEPS; i++) {
-        model.forward(step);
-        model.sample(draws, ids);
+        step.run();
       }
       bytes = thread.getCurrentThreadAllocatedBytes() - before;
       if (Boolean.getBoolean("llama.verbose")) {

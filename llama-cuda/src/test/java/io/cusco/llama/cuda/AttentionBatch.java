@@ -109,9 +109,22 @@ final class AttentionBatch {
   /// Uploads everything, runs `[numTokens][queryWidth]` results out of `kernels` and brings them
   /// back.
   float[] run(KernelDevice device, SplittableRandom random, int spareContext) {
+    return run(device, random, step(spareContext), false);
+  }
+
+  /// The same with every token taken by itself.
+  float[] runAlone(KernelDevice device, SplittableRandom random, int spareContext) {
+    Step step = step(spareContext);
+    int longest = limits().maxContextLength() + spareContext;
+    Step alone = new Step(step.numTokens(), step.numSequences(), step.prefills(), longest);
+    return run(device, random, alone, true);
+  }
+
+  private float[] run(KernelDevice device, SplittableRandom random, Step step, boolean alone) {
     KvCacheSpec cache = new KvCacheSpec(blockSize, numBlocks() + SPARE_BLOCKS);
     try (AttentionKernels kernels =
-        AttentionKernels.of(device.context(), device.modules(), type, config, cache, limits())) {
+        AttentionKernels.of(
+            device.context(), device.modules(), type, config, cache, limits(), alone)) {
       DeviceBuffer out = device.output(type, (long) numTokens() * config.queryWidth());
       Uploaded uploaded = upload(device, random, cache);
       kernels.attend(
@@ -120,7 +133,7 @@ final class AttentionBatch {
           uploaded.arrays(),
           uploaded.pools(),
           out.address(),
-          step(spareContext));
+          step);
       return device.download(type, out);
     }
   }
@@ -137,7 +150,8 @@ final class AttentionBatch {
     Step step = new Step(numTokens(), sequences.size(), false, maxContext);
     StepLimits limits = new StepLimits(numTokens(), sequences.size(), 1, maxContext);
     try (AttentionKernels kernels =
-            AttentionKernels.of(device.context(), device.modules(), type, config, cache, limits);
+            AttentionKernels.of(
+                device.context(), device.modules(), type, config, cache, limits, false);
         CudaGraph graph =
             CudaGraph.capture(
                 device.stream(),
@@ -175,6 +189,26 @@ final class AttentionBatch {
               cut(sequence.values(), sequence.contextLength(), contextLengths[i])));
     }
     return new AttentionBatch(type, config, blockSize, shorter);
+  }
+
+  /// Each token a sequence of its own, with the keys that it sees.
+  AttentionBatch apart() {
+    List<Sequence> tokens = new ArrayList<>();
+    int width = config.queryWidth();
+    for (Sequence sequence : sequences) {
+      int context = sequence.contextLength();
+      for (int i = 0; i < sequence.numTokens(); i++) {
+        int visible = context - (sequence.numTokens() - 1 - i);
+        tokens.add(
+            new Sequence(
+                1,
+                visible,
+                Arrays.copyOfRange(sequence.queries(), i * width, (i + 1) * width),
+                cut(sequence.keys(), context, visible),
+                cut(sequence.values(), context, visible)));
+      }
+    }
+    return new AttentionBatch(type, config, blockSize, tokens);
   }
 
   private float[] cut(float[] rows, int from, int to) {

@@ -22,29 +22,31 @@ class AttentionStepTest {
   @Test
   void stepsOfSingleTokensNeedNoPrefill() {
     TestStep step = add(add(step(), 1, 700), 1, 20);
-    assertThat(Step.NONE.next(step, 2, false)).isEqualTo(new Step(2, 2, false, 700));
+    assertThat(Step.NONE.next(step, 2, false, false)).isEqualTo(new Step(2, 2, false, 700));
   }
 
   @Test
   void contextsOfPromptsDoNotStretchTheGridOfSingleTokens() {
     TestStep step = add(add(step(), 5, 900), 1, 20);
-    assertThat(Step.NONE.next(step, 2, false)).isEqualTo(new Step(6, 2, true, 20));
+    assertThat(Step.NONE.next(step, 2, false, false)).isEqualTo(new Step(6, 2, true, 20));
   }
 
   @Test
   void promptsAloneNeedNoDecode() {
-    assertThat(Step.NONE.next(add(step(), 5, 5), 1, false)).isEqualTo(new Step(5, 1, true, 0));
+    assertThat(Step.NONE.next(add(step(), 5, 5), 1, false, false))
+        .isEqualTo(new Step(5, 1, true, 0));
   }
 
   @Test
   void recordedGridsReachTheNextPowerOfTwo() {
-    assertThat(Step.NONE.next(add(step(), 1, 513), 1, true).maxContext()).isEqualTo(1024);
-    assertThat(Step.NONE.next(add(step(), 1, 512), 1, true).maxContext()).isEqualTo(512);
-    assertThat(Step.NONE.next(add(step(), 1, 1), 1, true).maxContext()).isEqualTo(1);
+    assertThat(Step.NONE.next(add(step(), 1, 513), 1, false, true).maxContext()).isEqualTo(1024);
+    assertThat(Step.NONE.next(add(step(), 1, 512), 1, false, true).maxContext()).isEqualTo(512);
+    assertThat(Step.NONE.next(add(step(), 1, 1), 1, false, true).maxContext()).isEqualTo(1);
   }
 
   @Test
   void paddingCountsAsSingleTokens() {
-    assertThat(Step.NONE.next(add(step(), 1, 20), 4, true)).isEqualTo(new Step(4, 4, false, 32));
+    assertThat(Step.NONE.next(add(step(), 1, 20), 4, false, true))
+        .isEqualTo(new Step(4, 4, false, 32));
   }
 }

@@ -104,7 +104,8 @@ class EmulatedCudaWeightsTest {
                 device.modules(),
                 TYPE,
                 loaded.linears(),
-                32 << 10)) {
+                32 << 10,
+                Optional.empty())) {
       LlamaWeights.Layer layer = weights.layers().getFirst();
       CudaWeights.Layer l = loaded.layers().getFirst();
       check(products, l.qkv(), 2, layer.qProj(), layer.kProj(), layer.vProj());

@@ -77,7 +77,8 @@ public final class ShippedKernels implements AutoCloseable {
           longest = Math.max(longest, step.contextLengths()[i]);
         }
         StepLimits limits = new StepLimits(tokens, step.numSequences(), 1, longest);
-        kernels = owned.own(AttentionKernels.of(context, modules, TYPE, config, cache, limits));
+        kernels =
+            owned.own(AttentionKernels.of(context, modules, TYPE, config, cache, limits, false));
         long keyValues = cache.capacityTokens() * config.keyValueWidth();
         operands.add(allocate("queries", (long) tokens * config.queryWidth()));
         operands.add(allocate("keys", keyValues));
@@ -89,7 +90,7 @@ public final class ShippedKernels implements AutoCloseable {
                 upload("context lengths", step.contextLengths()),
                 upload("block tables", step.blockTables()),
                 step.blockTableStride());
-        shape = Step.NONE.next(step, step.numSequences(), true);
+        shape = Step.NONE.next(step, step.numSequences(), false, true);
       } catch (RuntimeException | Error e) {
         owned.close();
         throw e;

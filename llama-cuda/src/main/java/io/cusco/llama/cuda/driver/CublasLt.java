@@ -10,10 +10,12 @@ import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.Map;
 
-/// A cublasLt handle with one workspace: products with a bias, and with FP8 inputs. Descriptors and
-/// the chosen algorithm are kept for every [LtMatmul] that it has seen. Used on the context's
-/// thread.
+/// A cublasLt handle with one workspace: products with a bias, with FP8 inputs, and those of any
+/// number of rows by one algorithm ([LtMatmul#anyRows()]). Descriptors and the chosen algorithm are
+/// kept for every [LtMatmul] that it has seen. Used on the context's thread.
 public final class CublasLt implements AutoCloseable {
+  private static final LtMatmul.Operands NO_SCALES = LtMatmul.Operands.of(0, 0, 0);
+
   private final CudaContext context;
   private final DeviceBuffer workspace;
   private final Handle handle;
@@ -44,19 +46,31 @@ public final class CublasLt implements AutoCloseable {
   ///
   /// @throws CudaException if cublasLt cannot do this product on this device
   public void prepare(LtMatmul matmul, LtMatmul.Operands operands) {
+    matmul.require(operands);
     plan(matmul, operands);
   }
 
   /// Queues one product.
   public void matmul(
       LtMatmul matmul, float alpha, LtMatmul.Operands operands, float beta, CudaStream stream) {
+    matmul.require(operands);
     LtPlan plan = plan(matmul, operands);
     plan.run(handle.get(), alpha, operands, beta, stream, workspace);
   }
 
+  /// Queues `c = a b + beta c` for `rows` rows, whatever the m of `matmul`.
+  ///
+  /// @param matmul of any number of rows ([LtMatmul#anyRows()])
+  /// @param a,b,c device addresses of the matrices
+  /// @throws CudaException also if the algorithm does not serve so many rows
+  public void matmul(
+      LtMatmul matmul, int rows, long a, long b, float beta, long c, CudaStream stream) {
+    matmul.requireAnyRows(a, b, c);
+    plan(matmul, NO_SCALES).run(handle.get(), rows, a, b, beta, c, stream);
+  }
+
   private LtPlan plan(LtMatmul matmul, LtMatmul.Operands operands) {
     MemorySegment lt = handle.get();
-    matmul.require(operands);
     LtPlan plan = plans.get(matmul);
     if (plan == null) {
       plan = new LtPlan(context, lt, matmul, operands, workspace.numBytes());

@@ -5,7 +5,10 @@ package io.cusco.llama.cuda.driver;
 /// @param gemm shape and types; FP8 inputs need `transposeB` and no `transposeA`
 /// @param bias whether a vector of n elements of the output's type is added to every row of C
 /// @param scaling how FP8 inputs are scaled back
-public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling) {
+/// @param anyRows whether one algorithm serves every number of rows of A and C, m being the one
+///   that it is chosen for, and adds up an element in one piece: the rows' number changes no result
+/// @param alignment of C's address in bytes
+public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling, boolean anyRows, int alignment) {
   /// How scale factors, float32 on the device, belong to the inputs.
   public enum Scaling {
     /// There are none.
@@ -26,7 +29,34 @@ public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling) {
   }
 
   /// What vector loads and the copy engines of Hopper ask of an address.
-  static final int ALIGNMENT = 16;
+  public static final int ALIGNMENT = 16;
+
+  /// The fastest way for the shape of `gemm`.
+  public LtMatmul(Gemm gemm, boolean bias, Scaling scaling) {
+    this(gemm, bias, scaling, false, ALIGNMENT);
+  }
+
+  /// One way for any number of rows.
+  ///
+  /// @param gemm its m is the number of rows to choose for
+  /// @param alignment of C's address, a power of two up to [#ALIGNMENT]
+  public static LtMatmul ofAnyRows(Gemm gemm, int alignment) {
+    if (gemm.transposeA()) {
+      throw new IllegalArgumentException(gemm + ": the rows of A are its columns");
+    }
+    return new LtMatmul(gemm, false, Scaling.NONE, true, alignment);
+  }
+
+  void requireAnyRows(long a, long b, long c) {
+    if (!anyRows) {
+      throw new IllegalArgumentException(this + " is for " + gemm.m() + " rows");
+    }
+    if ((a | b) % ALIGNMENT != 0 || c % alignment != 0) {
+      throw new IllegalArgumentException(
+          "A at 0x%x and B at 0x%x must start at multiples of %d bytes, C at 0x%x of %d"
+              .formatted(a, b, ALIGNMENT, c, alignment));
+    }
+  }
 
   void require(Operands operands) {
     if ((operands.a | operands.b | operands.c) % ALIGNMENT != 0) {

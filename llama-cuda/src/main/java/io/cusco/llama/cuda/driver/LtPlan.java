@@ -28,6 +28,7 @@ final class LtPlan {
   private MemorySegment layoutB = MemorySegment.NULL;
   private MemorySegment layoutC = MemorySegment.NULL;
   private LtMatmul.Operands pointers = LtMatmul.Operands.of(0, 0, 0);
+  private int rows;
 
   /// Makes the descriptors and asks for the best algorithm.
   LtPlan(
@@ -38,6 +39,7 @@ final class LtPlan {
       long workspaceBytes) {
     this.context = context;
     this.matmul = matmul;
+    rows = matmul.gemm().m();
     try {
       describe();
       setPointers(operands);
@@ -94,11 +96,17 @@ final class LtPlan {
     check(CublasLt.cublasLtMatmulPreferenceCreate(pointer), "cublasLtMatmulPreferenceCreate");
     MemorySegment preference = pointer.get(ADDRESS, 0);
     try {
-      slot.set(JAVA_LONG, 0, workspaceBytes);
+      // Without a workspace, blocks that share an element have nowhere to meet.
+      slot.set(JAVA_LONG, 0, matmul.anyRows() ? 0 : workspaceBytes);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES(), Long.BYTES);
+      if (matmul.anyRows()) {
+        slot.set(JAVA_INT, 0, CublasLt.CUBLASLT_REDUCTION_SCHEME_NONE());
+        prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK(), Integer.BYTES);
+      }
       slot.set(JAVA_INT, 0, LtMatmul.ALIGNMENT);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES(), Integer.BYTES);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES(), Integer.BYTES);
+      slot.set(JAVA_INT, 0, matmul.alignment());
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES(), Integer.BYTES);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES(), Integer.BYTES);
       MemorySegment count = arena.allocate(JAVA_INT);
@@ -148,24 +156,70 @@ final class LtPlan {
     setPointers(operands);
     alpha.set(JAVA_FLOAT, 0, alphaValue);
     beta.set(JAVA_FLOAT, 0, betaValue);
-    MemorySegment c = MemorySegment.ofAddress(operands.c());
+    multiply(
+        handle,
+        operands.a(),
+        operands.b(),
+        operands.c(),
+        MemorySegment.ofAddress(workspace.address()),
+        workspace.numBytes(),
+        stream);
+  }
+
+  /// Any number of rows; see [LtMatmul#anyRows()].
+  void run(
+      MemorySegment handle,
+      int numRows,
+      long a,
+      long b,
+      float betaValue,
+      long c,
+      CudaStream stream) {
+    if (numRows != rows) {
+      // The rows of A and C are columns to cublasLt.
+      slot.set(JAVA_LONG, 0, numRows);
+      setColumns(layoutB);
+      setColumns(layoutC);
+      rows = numRows;
+    }
+    alpha.set(JAVA_FLOAT, 0, 1);
+    beta.set(JAVA_FLOAT, 0, betaValue);
+    multiply(handle, a, b, c, MemorySegment.NULL, 0, stream);
+  }
+
+  private void setColumns(MemorySegment layout) {
+    check(
+        CublasLt.cublasLtMatrixLayoutSetAttribute(
+            layout, CublasLt.CUBLASLT_MATRIX_LAYOUT_COLS(), slot, Long.BYTES),
+        "cublasLtMatrixLayoutSetAttribute");
+  }
+
+  private void multiply(
+      MemorySegment handle,
+      long a,
+      long b,
+      long c,
+      MemorySegment workspace,
+      long workspaceBytes,
+      CudaStream stream) {
+    MemorySegment result = MemorySegment.ofAddress(c);
     check(
         CublasLt.cublasLtMatmul(
             handle,
             description,
             alpha,
-            MemorySegment.ofAddress(operands.b()),
+            MemorySegment.ofAddress(b),
             layoutA,
-            MemorySegment.ofAddress(operands.a()),
+            MemorySegment.ofAddress(a),
             layoutB,
             beta,
-            c,
+            result,
             layoutC,
-            c,
+            result,
             layoutC,
             cublasLtMatmulHeuristicResult_t.algo(heuristic),
-            MemorySegment.ofAddress(workspace.address()),
-            workspace.numBytes(),
+            workspace,
+            workspaceBytes,
             stream.handle()),
         "cublasLtMatmul");
   }

@@ -10,6 +10,7 @@ import java.io.StringWriter;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.List;
+import java.util.function.BiConsumer;
 
 /// A CUDA driver, a cuBLAS and a cublasLt in Java, behind the real bindings: every call goes
 /// through the generated code and C's calling convention, kernels run in the PTX emulator.
@@ -25,6 +26,7 @@ public final class StandIn {
   private final Coverage coverage = new Coverage();
   private SimulatedGpu gpu = new SimulatedGpu(StandInSettings.DEFAULT, 0, coverage);
   private String lastFault = "";
+  private BiConsumer<String, Object[]> observer = (name, arguments) -> {};
 
   private StandIn() {}
 
@@ -65,6 +67,12 @@ public final class StandIn {
     gpu.retire();
     gpu = new SimulatedGpu(settings, seed, coverage);
     lastFault = "";
+    observer = (name, arguments) -> {};
+  }
+
+  /// Shows every call to `calls`, name and arguments, before it is made; until the next [#reset].
+  public synchronized void observe(BiConsumer<String, Object[]> calls) {
+    observer = calls;
   }
 
   /// Which PTX instructions ran in this JVM, over all resets. Modules go by [#moduleName].
@@ -101,6 +109,7 @@ public final class StandIn {
   /// Makes one call of a library. Nothing may leave it but a return value: an exception in an
   /// upcall ends the JVM.
   synchronized Object call(String name, MethodHandle function, Object[] arguments) {
+    observer.accept(name, arguments);
     try {
       return function.invoke(arguments);
     } catch (StandInFault fault) {
