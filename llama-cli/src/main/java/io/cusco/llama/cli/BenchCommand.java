@@ -14,7 +14,9 @@ import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.model.LlamaModel;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -79,14 +81,16 @@ final class BenchCommand implements Callable<Integer> {
       paramLabel = "1,8,64",
       split = ",",
       defaultValue = "1",
-      description = "Sequences at a time; one prefill and one decode row each (default: 1).")
+      description = "Sequences at a time; one prefill row and its decode rows each (default: 1).")
   private int[] batches;
 
   @Option(
-      names = "--context",
-      paramLabel = "N",
-      description = "Tokens in the cache when decoding starts (default: those of the prompt).")
-  private Integer contextTokens;
+      names = {"--depth", "--context"},
+      paramLabel = "0,2048",
+      split = ",",
+      description =
+          "Tokens in the cache when decoding starts; one decode row each (default: those of the prompt).")
+  private int[] depths;
 
   @Option(
       names = "--repeat",
@@ -94,6 +98,15 @@ final class BenchCommand implements Callable<Integer> {
       defaultValue = "5",
       description = "Measurements per row, after a warm-up (default: ${DEFAULT-VALUE}).")
   private int repeat;
+
+  @Option(
+      names = "--compare",
+      paramLabel = "FILE",
+      description = {
+        "Lines that `bench --json` printed earlier: after the run, set its rows beside them, each",
+        "with the share of its own run's ceilings (with --json: on stderr)."
+      })
+  private Path compare;
 
   @Mixin private RunOptions run;
 
@@ -118,8 +131,14 @@ final class BenchCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     checkOptions();
+    BenchBaseline baseline = compare == null ? null : BenchBaseline.read(compare);
+    List<BenchRow> rows = new ArrayList<>();
     try (Checkpoint checkpoint = open()) {
-      measure(checkpoint);
+      measure(checkpoint, rows);
+    }
+    if (baseline != null) {
+      Output output = json ? context.err() : context.out();
+      output.line((json ? "" : "\n") + baseline.table(rows));
     }
     return Main.OK;
   }
@@ -156,19 +175,21 @@ final class BenchCommand implements Callable<Integer> {
         batches.length > 0 && Arrays.stream(batches).allMatch(b -> b > 0),
         "--batch needs numbers of 1 or more");
     Usage.require(
-        contextTokens == null || contextTokens > 0,
-        "--context must be 1 or more, got " + contextTokens);
+        depths == null || (depths.length > 0 && Arrays.stream(depths).allMatch(d -> d >= 0)),
+        "--depth needs numbers of 0 or more");
   }
 
-  private void measure(Checkpoint checkpoint) {
+  /// Prints each row once it is measured, and adds it to `rows`.
+  private void measure(Checkpoint checkpoint, List<BenchRow> rows) {
     String name = synthetic == null ? checkpoint.modelName() : synthetic;
     LlamaConfig config = checkpoint.config();
     LlamaWeights weights = checkpoint.weights();
-    int depth = contextTokens == null ? promptTokens : contextTokens;
-    long needed = Math.max(promptTokens, (long) depth + genTokens);
+    int[] decodeDepths = depths == null ? new int[] {promptTokens} : depths;
+    int maxDepth = Arrays.stream(decodeDepths).max().orElseThrow();
+    long needed = Math.max(promptTokens, (long) maxDepth + genTokens);
     if (needed > config.maxPositionEmbeddings()) {
       throw new LlamaException(
-          "%s has %d positions; the prompt, or the context and the tokens to decode, need %d"
+          "%s has %d positions; the prompt, or the depth and the tokens to decode, need %d"
               .formatted(name, config.maxPositionEmbeddings(), needed));
     }
     int length = (int) needed;
@@ -209,13 +230,10 @@ final class BenchCommand implements Callable<Integer> {
           printHead(subject, ceilings);
         }
         for (int batch : batches) {
-          rows(
-              subject,
-              ceilings,
-              costs,
-              new BenchRun(loaded, batch, promptTokens, genTokens, depth, subject.overlaps()),
-              batch,
-              depth);
+          BenchRun bench =
+              new BenchRun(
+                  loaded, batch, promptTokens, genTokens, decodeDepths, subject.overlaps());
+          rows.addAll(rows(subject, ceilings, costs, bench, batch, decodeDepths));
         }
       }
     }
@@ -231,46 +249,54 @@ final class BenchCommand implements Callable<Integer> {
     }
   }
 
-  private void rows(
+  private List<BenchRow> rows(
       BenchRow.Subject subject,
       Ceilings ceilings,
       BenchCosts costs,
       BenchRun bench,
       int batch,
-      int depth) {
+      int[] decodeDepths) {
     double[] prefill = new double[repeat];
-    double[] decode = new double[repeat];
+    double[][] decode = new double[decodeDepths.length][repeat];
     BenchRun.Prefill prefilled = null;
     try (ProgressBar progress = context.progress("batch " + batch, repeat)) {
       bench.warmUp();
       for (int i = 0; i < repeat; i++) {
         prefilled = bench.prefill();
-        bench.fillContext();
         prefill[i] = prefilled.nanos() / 1e9;
-        decode[i] = bench.decode() / 1e9;
+        for (int d = 0; d < decodeDepths.length; d++) {
+          decode[d][i] = bench.decode(decodeDepths[d]) / 1e9;
+        }
         progress.advance();
       }
     }
-    print(
+    List<BenchRow> rows = new ArrayList<>();
+    rows.add(
         new BenchRow(
             subject,
-            "prefill",
+            BenchRow.PREFILL,
             batch,
+            0,
             (long) batch * promptTokens,
             prefill,
             costs.prefillBytes(prefilled, batch, promptTokens),
             costs.prefillFlops(batch, promptTokens),
             ceilings));
-    print(
-        new BenchRow(
-            subject,
-            "decode",
-            batch,
-            (long) batch * genTokens,
-            decode,
-            costs.decodeBytes(batch, depth, genTokens),
-            costs.decodeFlops(batch, depth, genTokens),
-            ceilings));
+    for (int d = 0; d < decodeDepths.length; d++) {
+      rows.add(
+          new BenchRow(
+              subject,
+              BenchRow.DECODE,
+              batch,
+              decodeDepths[d],
+              (long) batch * genTokens,
+              decode[d],
+              costs.decodeBytes(batch, decodeDepths[d], genTokens),
+              costs.decodeFlops(batch, decodeDepths[d], genTokens),
+              ceilings));
+    }
+    rows.forEach(row -> context.out().line(json ? row.toJson() : row.toText()));
+    return rows;
   }
 
   private void printHead(BenchRow.Subject subject, Ceilings ceilings) {
@@ -293,9 +319,5 @@ final class BenchCommand implements Callable<Integer> {
                   ceilings.flopsPerSecond() / 1e9));
     }
     context.out().line(BenchRow.header());
-  }
-
-  private void print(BenchRow row) {
-    context.out().line(json ? row.toJson() : row.toText());
   }
 }

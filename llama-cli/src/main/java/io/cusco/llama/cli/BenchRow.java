@@ -7,8 +7,9 @@ import java.util.Locale;
 /// One line of the result.
 ///
 /// @param subject what ran
-/// @param test "prefill" or "decode"
+/// @param test [#PREFILL] or [#DECODE]
 /// @param batch sequences
+/// @param depth tokens in each sequence's cache at the start
 /// @param tokens tokens per repeat, all sequences together
 /// @param seconds one duration per repeat
 /// @param bytesPerRepeat weights and KV read per repeat
@@ -18,11 +19,14 @@ record BenchRow(
     Subject subject,
     String test,
     int batch,
+    int depth,
     long tokens,
     double[] seconds,
     double bytesPerRepeat,
     double flopsPerRepeat,
     Ceilings ceilings) {
+  static final String PREFILL = "prefill";
+  static final String DECODE = "decode";
 
   /// What all rows of a run share.
   ///
@@ -42,8 +46,12 @@ record BenchRow(
       String commit) {}
 
   /// Decoding waits for memory, prefill for arithmetic.
-  private boolean isDecode() {
-    return test.equals("decode");
+  boolean isDecode() {
+    return test.equals(DECODE);
+  }
+
+  double medianTokensPerSecond() {
+    return tokens / medianSeconds();
   }
 
   private double medianSeconds() {
@@ -79,9 +87,10 @@ record BenchRow(
       json.writeNumberProperty("threads", subject.threads());
       json.writeStringProperty("test", test);
       json.writeNumberProperty("batch", batch);
+      json.writeNumberProperty("depth", depth);
       json.writeNumberProperty("tokens", tokens);
       json.writeObjectPropertyStart("tokens_per_second");
-      Json.rounded(json, "median", tokens / medianSeconds());
+      Json.rounded(json, "median", medianTokensPerSecond());
       Json.rounded(json, "min", tokens / maxSeconds());
       Json.rounded(json, "max", tokens / minSeconds());
       json.writeEndObject();
@@ -106,24 +115,33 @@ record BenchRow(
   }
 
   static String header() {
-    return "%-24s %-6s %-8s %5s %7s %22s %11s %9s"
+    return "%-24s %-6s %-8s %5s %6s %7s %22s %11s %9s"
         .formatted(
-            "model", "dtype", "test", "batch", "tokens", "tok/s (min..max)", "read", "ceiling");
+            "model",
+            "dtype",
+            "test",
+            "batch",
+            "depth",
+            "tokens",
+            "tok/s (min..max)",
+            "read",
+            "ceiling");
   }
 
   String toText() {
     return String.format(
         Locale.ROOT,
-        "%-24s %-6s %-8s %5d %7d %22s %11s %9s",
+        "%-24s %-6s %-8s %5d %6d %7d %22s %11s %9s",
         subject.model(),
         subject.dtype(),
         test,
         batch,
+        depth,
         tokens,
         String.format(
             Locale.ROOT,
             "%.1f (%.1f..%.1f)",
-            tokens / medianSeconds(),
+            medianTokensPerSecond(),
             tokens / maxSeconds(),
             tokens / minSeconds()),
         Units.bytes(bytesPerRepeat / medianSeconds()) + "/s",

@@ -1,12 +1,14 @@
 package io.cusco.llama.cli;
 
 import io.cusco.llama.model.LlamaModel;
+import java.util.Arrays;
 
 /// Drives a model through the seam, without engine and tokenizer, so that prefill and decode are
 /// timed apart. Owned by one thread.
 ///
 /// Prefill: `batch` prompts of `promptTokens`, packed into steps of the model's token budget.
-/// Decode: `genTokens` steps of one token for each sequence, from `context` tokens on.
+/// Decode: `genTokens` steps of one token for each sequence, from a number of cached tokens on.
+/// What the cache holds does not matter for the time, but that it was written does: warm up first.
 final class BenchRun {
   private static final long WARM_UP_NANOS = 2_000_000_000;
 
@@ -14,24 +16,31 @@ final class BenchRun {
   private final int batch;
   private final int promptTokens;
   private final int genTokens;
-  private final int context;
+  private final int[] depths;
   private final boolean overlaps;
   private final BenchStep step;
   private final int[] nextTokenIds;
   private int steps;
   private int stepsWithLogits;
 
+  /// @param depths the numbers of cached tokens that [#decode] will be called with
   /// @param overlaps whether to queue a decode step before the tokens of the last one are read; the
   ///   model has to be able to
   BenchRun(
-      LlamaModel model, int batch, int promptTokens, int genTokens, int context, boolean overlaps) {
+      LlamaModel model,
+      int batch,
+      int promptTokens,
+      int genTokens,
+      int[] depths,
+      boolean overlaps) {
     this.model = model;
     this.batch = batch;
     this.promptTokens = promptTokens;
     this.genTokens = genTokens;
-    this.context = context;
     this.overlaps = overlaps;
-    int blocksPerSequence = model.kvCache().blocksFor(Math.max(promptTokens, context + genTokens));
+    this.depths = depths;
+    int maxDepth = Arrays.stream(depths).max().orElseThrow();
+    int blocksPerSequence = model.kvCache().blocksFor(Math.max(promptTokens, maxDepth + genTokens));
     this.step =
         new BenchStep(
             model.limits().maxTokens(),
@@ -42,19 +51,24 @@ final class BenchRun {
     this.nextTokenIds = new int[batch];
   }
 
-  /// Runs all prompts once.
-  ///
-  /// Runs everything once, small models for longer: the JIT compiler wants some thousand calls.
+  /// Fills the cache and runs everything once, small models for longer: the JIT compiler wants some
+  /// thousand calls.
   void warmUp() {
     long end = System.nanoTime() + WARM_UP_NANOS;
-    do {
+    prefill();
+    extend(promptTokens, Arrays.stream(depths).max().orElseThrow());
+    while (true) {
+      for (int depth : depths) {
+        decode(depth);
+      }
+      if (System.nanoTime() >= end) {
+        return;
+      }
       prefill();
-      fillContext();
-      decode();
-    } while (System.nanoTime() < end);
+    }
   }
 
-  /// @return how long it took
+  /// Runs all prompts once.
   Prefill prefill() {
     steps = 0;
     stepsWithLogits = 0;
@@ -69,17 +83,13 @@ final class BenchRun {
   /// @param stepsWithLogits those among them that ended a prompt
   record Prefill(long nanos, int steps, int stepsWithLogits) {}
 
-  /// Fills the cache up to the context that decoding starts from; call it after [#prefill()].
-  void fillContext() {
-    extend(Math.min(promptTokens, context), context);
-  }
-
+  /// @param depth tokens in the cache at the start
   /// @return nanoseconds for all steps
-  long decode() {
+  long decode(int depth) {
     long start = System.nanoTime();
     for (int i = 0; i < genTokens; i++) {
       boolean drawing = overlaps && i > 0;
-      step.fill(0, batch, context + i, 1, true);
+      step.fill(0, batch, depth + i, 1, true);
       if (drawing) {
         step.takeDrawn();
       }

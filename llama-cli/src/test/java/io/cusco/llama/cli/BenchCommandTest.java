@@ -3,6 +3,8 @@ package io.cusco.llama.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.cusco.llama.testkit.Json;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -14,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("slow")
 class BenchCommandTest {
   @Test
-  void eachBatchGivesAPrefillAndADecodeRow() {
+  void eachBatchGivesAPrefillRowAndADecodeRowPerDepth() {
     Cli.Result result =
         Cli.run(
             "bench",
@@ -30,14 +32,22 @@ class BenchCommandTest {
             "4",
             "--repeat",
             "3",
-            "--context",
-            "33",
+            "--depth",
+            "33,0",
             "--json");
     assertThat(result.code()).as(result.err()).isZero();
     List<Map<String, Object>> rows = result.jsonLines();
     assertThat(rows)
-        .extracting(row -> row.get("test") + " " + row.get("batch") + " " + row.get("tokens"))
-        .containsExactly("prefill 1 20", "decode 1 4", "prefill 3 60", "decode 3 12");
+        .extracting(row ->
+            "%s %s %s %s"
+                .formatted(row.get("test"), row.get("batch"), row.get("depth"), row.get("tokens")))
+        .containsExactly(
+            "prefill 1 0 20",
+            "decode 1 33 4",
+            "decode 1 0 4",
+            "prefill 3 0 60",
+            "decode 3 33 12",
+            "decode 3 0 12");
     for (Map<String, Object> row : rows) {
       assertThat(row)
           .containsEntry("model", "tiny")
@@ -68,6 +78,26 @@ class BenchCommandTest {
     assertThat(deterministic.jsonLines())
         .allSatisfy(row ->
             assertThat(row).containsEntry("deterministic", true).containsEntry("overlap", false));
+  }
+
+  @Test
+  void aRunIsSetBesideAnEarlierOne(@TempDir Path folder) throws IOException {
+    String[] tiny = {
+      "bench", "--synthetic", "tiny", "--prompt-tokens", "8", "--gen-tokens", "2", "--repeat", "1"
+    };
+    Cli.Result earlier = Cli.run(concat(new String[] {"--json"}, tiny));
+    assertThat(earlier.code()).as(earlier.err()).isZero();
+    Path file = folder.resolve("runs.jsonl");
+    Files.writeString(file, earlier.out());
+    Cli.Result text = Cli.run(concat(new String[] {"--compare", file + ""}, tiny));
+    assertThat(text.code()).as(text.err()).isZero();
+    assertThat(text.out())
+        .containsPattern("tiny +q8_0 +prefill +\\d+ +1 +0 +[\\d.]+ +[\\d.]+ +[\\d.]+ +[\\d.]+ % +")
+        .containsPattern("tiny +q8_0 +decode +\\d+ +1 +8 +[\\d.]+ +[\\d.]+ +[\\d.]+ +[\\d.]+ % +");
+    Cli.Result json =
+        Cli.run(concat(new String[] {"--compare", file + "", "--json", "--depth", "3"}, tiny));
+    assertThat(json.jsonLines()).hasSize(2);
+    assertThat(json.err()).containsPattern("decode +\\d+ +1 +3 +- +[\\d.]+ +- +- +[\\d.]+ %");
   }
 
   @Test

@@ -2,22 +2,28 @@ package io.cusco.llama.checkpoint;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
 /// Reads a little-endian header front to back and refuses to pass the end. Owned by one thread.
+///
+/// Numbers are put together from a window of the header on the heap: a vocabulary has some hundred
+/// thousand lengths, read before the compiler has seen the code, and an access to a segment is many
+/// calls until then.
 final class ByteCursor {
-  private static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final int WINDOW_BYTES = 8192;
 
   private final String file;
   private final MemorySegment bytes;
+  private final byte[] window;
+  private long windowStart;
+  private int windowLength;
   private long position;
 
   ByteCursor(String file, MemorySegment bytes, long position) {
     this.file = file;
     this.bytes = bytes;
     this.position = position;
+    window = new byte[Math.clamp(bytes.byteSize() - position, Long.BYTES, WINDOW_BYTES)];
   }
 
   long position() {
@@ -29,15 +35,16 @@ final class ByteCursor {
   }
 
   int unsignedByte(String what) {
-    return bytes.get(ValueLayout.JAVA_BYTE, advance(1, what)) & 0xFF;
+    return window[advanceInWindow(1, what)] & 0xFF;
   }
 
   int unsignedShort(String what) {
-    return bytes.get(BlockFormats.SHORT, advance(2, what)) & 0xFFFF;
+    int at = advanceInWindow(2, what);
+    return (window[at] & 0xFF) | (window[at + 1] & 0xFF) << 8;
   }
 
   int int32(String what) {
-    return bytes.get(BlockFormats.INT, advance(4, what));
+    return int32(window, advanceInWindow(4, what));
   }
 
   long unsignedInt(String what) {
@@ -45,7 +52,15 @@ final class ByteCursor {
   }
 
   long int64(String what) {
-    return bytes.get(LONG, advance(8, what));
+    int at = advanceInWindow(8, what);
+    return (int32(window, at) & 0xFFFF_FFFFL) | (long) int32(window, at + 4) << 32;
+  }
+
+  static int int32(byte[] bytes, int at) {
+    return (bytes[at] & 0xFF)
+        | (bytes[at + 1] & 0xFF) << 8
+        | (bytes[at + 2] & 0xFF) << 16
+        | bytes[at + 3] << 24;
   }
 
   /// A run of `numBytes` bytes, copied.
@@ -89,5 +104,16 @@ final class ByteCursor {
     long start = position;
     position += numBytes;
     return start;
+  }
+
+  /// As [#advance] for a few bytes; gives where they start in the window.
+  private int advanceInWindow(int numBytes, String what) {
+    long start = advance(numBytes, what);
+    if (start < windowStart || start + numBytes > windowStart + windowLength) {
+      windowStart = start;
+      windowLength = (int) Math.min(window.length, bytes.byteSize() - start);
+      MemorySegment.copy(bytes, ValueLayout.JAVA_BYTE, start, window, 0, windowLength);
+    }
+    return (int) (start - windowStart);
   }
 }

@@ -42,9 +42,9 @@ final class CheckpointTokenizers {
       case "gpt2" ->
           ByteBpeTokenizer.of(
               file,
-              metadata.strings(GgufCheckpoint.TOKENS),
+              metadata.utf8Strings(GgufCheckpoint.TOKENS),
               metadata.ints(TOKEN_TYPES),
-              metadata.strings("tokenizer.ggml.merges"),
+              metadata.utf8Strings("tokenizer.ggml.merges"),
               metadata.findString("tokenizer.ggml.pre").orElse("default"),
               roles);
       case NO_VOCABULARY ->

@@ -1,5 +1,6 @@
 package io.cusco.llama.checkpoint;
 
+import io.cusco.llama.tokenizer.Utf8Strings;
 import java.lang.foreign.MemorySegment;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -66,8 +67,9 @@ public final class GgufMetadata {
     }
   }
 
-  /// Where a value lies. For an array, `type` is that of its elements and `offset` its first one's.
-  private record Entry(ValueType type, boolean isArray, int count, long offset) {
+  /// Where a value lies. For an array, `type` is that of its elements, `offset` its first one's and
+  /// `numBytes` that of all.
+  private record Entry(ValueType type, boolean isArray, int count, long offset, long numBytes) {
     String describe() {
       return isArray ? "an array of " + type : type.toString();
     }
@@ -166,6 +168,30 @@ public final class GgufMetadata {
     return values;
   }
 
+  /// As [#strings], without an object for each.
+  ///
+  /// @throws CheckpointException if the key is missing, no array of strings, or more than 2 GB
+  public Utf8Strings utf8Strings(String key) {
+    Entry entry = require(key);
+    check(key, entry, entry.isArray && entry.type == ValueType.STRING, "an array of strings");
+    if (entry.numBytes > Integer.MAX_VALUE) {
+      throw new CheckpointException(
+          "%s: metadata key %s has %d bytes of strings; at most %d can be read"
+              .formatted(file, key, entry.numBytes, Integer.MAX_VALUE));
+    }
+    byte[] region = cursorAt(entry).bytes((int) entry.numBytes, key);
+    int[] starts = new int[entry.count];
+    int[] ends = new int[entry.count];
+    int at = 0;
+    for (int i = 0; i < starts.length; i++) {
+      // Lengths were checked when the header was read: the upper half is zero.
+      starts[i] = at + Long.BYTES;
+      at = starts[i] + ByteCursor.int32(region, at);
+      ends[i] = at;
+    }
+    return new Utf8Strings(region, starts, ends);
+  }
+
   /// @throws CheckpointException if the key is missing or no array of floats
   public float[] floats(String key) {
     Entry entry = require(key);
@@ -194,9 +220,9 @@ public final class GgufMetadata {
     String what = "metadata key " + key;
     ValueType type = readType(cursor, what);
     if (type != ValueType.ARRAY) {
-      Entry entry = new Entry(type, false, 1, cursor.position());
+      long start = cursor.position();
       skipValues(cursor, type, 1, what);
-      return entry;
+      return new Entry(type, false, 1, start, cursor.position() - start);
     }
     ValueType elementType = readType(cursor, what);
     long count = cursor.int64(what);
@@ -210,9 +236,9 @@ public final class GgufMetadata {
           "%s: truncated: %s: array length %s, but only %d bytes are left before the end of file"
               .formatted(file, what, Long.toUnsignedString(count), cursor.remaining()));
     }
-    Entry entry = new Entry(elementType, true, (int) count, cursor.position());
+    long start = cursor.position();
     skipValues(cursor, elementType, (int) count, what);
-    return entry;
+    return new Entry(elementType, true, (int) count, start, cursor.position() - start);
   }
 
   private ValueType readType(ByteCursor cursor, String what) {

@@ -21,12 +21,23 @@ final class ByteAlphabet {
 
   private ByteAlphabet() {}
 
-  /// Writes the bytes that `text` spells to `target` at `at` and returns the end; negative if it
-  /// holds a character outside the alphabet. Takes one byte for each char.
-  static int decode(String text, byte[] target, int at) {
+  /// Writes the bytes that `utf8[from, to)` spells to `target` at `at` and returns the end;
+  /// negative if it holds a character outside the alphabet. Never writes more bytes than it reads.
+  static int decode(byte[] utf8, int from, int to, byte[] target, int at) {
     int end = at;
-    for (int i = 0; i < text.length(); i++) {
-      char c = text.charAt(i);
+    for (int i = from; i < to; i++) {
+      int c = utf8[i];
+      if (c < 0) {
+        // The alphabet ends below U+0800, so two bytes it has to be, and no overlong form.
+        if ((c & 0xE0) != 0xC0 || (c & 0x1E) == 0 || i + 1 == to) {
+          return NOT_A_BYTE;
+        }
+        byte next = utf8[++i];
+        if (!Utf8.isContinuation(next)) {
+          return NOT_A_BYTE;
+        }
+        c = (c & 0x1F) << 6 | (next & 0x3F);
+      }
       short b = c < BYTES.length ? BYTES[c] : NOT_A_BYTE;
       if (b == NOT_A_BYTE) {
         return NOT_A_BYTE;

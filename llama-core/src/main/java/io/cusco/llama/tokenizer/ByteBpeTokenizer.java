@@ -1,7 +1,6 @@
 package io.cusco.llama.tokenizer;
 
 import io.cusco.llama.checkpoint.CheckpointException;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 
@@ -76,9 +75,9 @@ public final class ByteBpeTokenizer implements Tokenizer {
   ///   that is not Llama 3's
   public static ByteBpeTokenizer of(
       String source,
-      String[] tokens,
+      Utf8Strings tokens,
       int[] types,
-      String[] merges,
+      Utf8Strings merges,
       String preTokenizer,
       TokenRoles roles) {
     boolean wholeWordsFirst = LLAMA3_PRE_TOKENIZERS.contains(preTokenizer);
@@ -88,73 +87,103 @@ public final class ByteBpeTokenizer implements Tokenizer {
                   .formatted(source, preTokenizer, SMAUG_PRE_TOKENIZER)
               + " if it is a Llama, convert it again with a present converter");
     }
-    if (merges.length == 0) {
+    if (merges.size() == 0) {
       throw new CheckpointException(
           source + ": the tokenizer has no merges (tokenizer.ggml.merges); convert the file again");
     }
-    Vocabularies.checkSizes(source, tokens.length, types.length);
-    String[] pairs = new String[Math.multiplyExact(merges.length, 2)];
-    for (int i = 0; i < merges.length; i++) {
-      int space = merges[i].indexOf(' ');
-      if (space <= 0 || space == merges[i].length() - 1) {
-        throw new CheckpointException(
-            "%s: merge %d is \"%s\" instead of two tokens with a space between"
-                .formatted(source, i, merges[i]));
-      }
-      pairs[2 * i] = merges[i].substring(0, space);
-      pairs[2 * i + 1] = merges[i].substring(space + 1);
-    }
+    Vocabularies.checkSizes(source, tokens.size(), types.length);
     return ofMerges(
         source,
-        tokens.clone(),
+        tokens,
         TokenType.ofNumbers(source, types),
-        Arrays.asList(pairs),
+        mergePairs(source, merges),
         wholeWordsFirst,
         roles);
   }
 
-  /// @param tokens taken over and changed
+  /// Left and right of each `"left right"`, after one another, in the same bytes.
+  private static Utf8Strings mergePairs(String source, Utf8Strings merges) {
+    byte[] bytes = merges.bytes();
+    int[] starts = new int[Math.multiplyExact(merges.size(), 2)];
+    int[] ends = new int[starts.length];
+    for (int i = 0; i < merges.size(); i++) {
+      int start = merges.start(i);
+      int end = merges.end(i);
+      int space = start;
+      while (space < end && bytes[space] != ' ') {
+        space++;
+      }
+      if (space == start || space >= end - 1) {
+        throw new CheckpointException(
+            "%s: merge %d is \"%s\" instead of two tokens with a space between"
+                .formatted(source, i, merges.get(i)));
+      }
+      starts[2 * i] = start;
+      ends[2 * i] = space;
+      starts[2 * i + 1] = space + 1;
+      ends[2 * i + 1] = end;
+    }
+    return new Utf8Strings(bytes, starts, ends);
+  }
+
+  /// @param types taken over and changed
   /// @param mergePairs left and right of each merge, after one another
   static ByteBpeTokenizer ofMerges(
       String source,
-      String[] tokens,
+      Utf8Strings tokens,
       TokenType[] types,
-      List<String> mergePairs,
+      Utf8Strings mergePairs,
       boolean wholeWordsFirst,
       TokenRoles roles) {
-    Vocabularies.checkSizes(source, tokens.length, types.length);
-    for (int id = 0; id < tokens.length; id++) {
-      if (ALWAYS_CONTROL.contains(tokens[id])) {
-        types[id] = TokenType.CONTROL;
-      }
-    }
+    Vocabularies.checkSizes(source, tokens.size(), types.length);
+    String[] names = names(tokens, types);
     PieceTable pieces = pieceTable(source, tokens, types);
     MergeTable merges = new MergeTable(mergePairs.size() / 2);
+    byte[] utf8 = mergePairs.bytes();
     byte[] bytes = new byte[64];
     for (int i = 0; i + 1 < mergePairs.size(); i += 2) {
-      String left = mergePairs.get(i);
-      String right = mergePairs.get(i + 1);
-      if (left.length() + right.length() > bytes.length) {
-        bytes = new byte[(left.length() + right.length()) * 2];
+      int leftStart = mergePairs.start(i);
+      int leftEnd = mergePairs.end(i);
+      int rightStart = mergePairs.start(i + 1);
+      int rightEnd = mergePairs.end(i + 1);
+      int most = leftEnd - leftStart + rightEnd - rightStart;
+      if (most > bytes.length) {
+        bytes = new byte[most * 2];
       }
-      int middle = ByteAlphabet.decode(left, bytes, 0);
-      int end = middle < 0 ? middle : ByteAlphabet.decode(right, bytes, middle);
+      int middle = ByteAlphabet.decode(utf8, leftStart, leftEnd, bytes, 0);
+      int end =
+          middle < 0 ? middle : ByteAlphabet.decode(utf8, rightStart, rightEnd, bytes, middle);
       int leftId = end < 0 ? end : pieces.find(bytes, 0, middle);
       int rightId = end < 0 ? end : pieces.find(bytes, middle, end);
       int mergedId = end < 0 ? end : pieces.find(bytes, 0, end);
       if (leftId < 0 || rightId < 0 || mergedId < 0) {
         throw new CheckpointException(
             "%s: merge %d joins \"%s\" and \"%s\", but they or the result are not in the vocabulary"
-                .formatted(source, i / 2, left, right));
+                .formatted(source, i / 2, mergePairs.get(i), mergePairs.get(i + 1)));
       }
       merges.add(leftId, rightId, i / 2, mergedId);
     }
-    for (int id = 0; id < tokens.length; id++) {
-      if (types[id] == TokenType.NORMAL) {
-        tokens[id] = null;
+    return new ByteBpeTokenizer(source, names, types, pieces, merges, wholeWordsFirst, roles);
+  }
+
+  /// The texts of all tokens but the normal ones; makes those control tokens that always are.
+  private static String[] names(Utf8Strings tokens, TokenType[] types) {
+    String[] names = new String[types.length];
+    for (int id = 0; id < names.length; id++) {
+      boolean normal = types[id] == TokenType.NORMAL;
+      if (normal
+          && (tokens.start(id) == tokens.end(id) || tokens.bytes()[tokens.start(id)] != '<')) {
+        continue; // no name in ALWAYS_CONTROL, and most of a vocabulary
+      }
+      String name = tokens.get(id);
+      if (ALWAYS_CONTROL.contains(name)) {
+        types[id] = TokenType.CONTROL;
+      }
+      if (types[id] != TokenType.NORMAL) {
+        names[id] = name;
       }
     }
-    return new ByteBpeTokenizer(source, tokens, types, pieces, merges, wholeWordsFirst, roles);
+    return names;
   }
 
   /// A vocabulary whose ids are the ranks, as tiktoken has it: any two tokens whose joint bytes are
@@ -293,26 +322,25 @@ public final class ByteBpeTokenizer implements Tokenizer {
     }
   }
 
-  private static PieceTable pieceTable(String source, String[] tokens, TokenType[] types) {
-    PieceTable pieces = new PieceTable(tokens.length);
+  private static PieceTable pieceTable(String source, Utf8Strings tokens, TokenType[] types) {
+    PieceTable pieces = new PieceTable(tokens.size());
+    byte[] utf8 = tokens.bytes();
     byte[] bytes = new byte[64];
-    for (int id = 0; id < tokens.length; id++) {
-      String token = tokens[id];
+    for (int id = 0; id < tokens.size(); id++) {
+      int start = tokens.start(id);
+      int end = tokens.end(id);
       switch (types[id]) {
         case CONTROL, UNKNOWN, UNUSED -> pieces.addHidden(bytes, 0, 0);
-        case USER_DEFINED -> {
-          byte[] utf8 = Utf8.encode(token);
-          pieces.add(utf8, 0, utf8.length);
-        }
+        case USER_DEFINED -> pieces.add(utf8, start, end);
         case NORMAL, BYTE -> {
-          if (token.length() > bytes.length) {
-            bytes = new byte[token.length() * 2];
+          if (end - start > bytes.length) {
+            bytes = new byte[(end - start) * 2];
           }
-          int length = ByteAlphabet.decode(token, bytes, 0);
+          int length = ByteAlphabet.decode(utf8, start, end, bytes, 0);
           if (length < 0) {
             throw new CheckpointException(
                 "%s: token %d (\"%s\") has characters outside GPT-2's byte alphabet"
-                    .formatted(source, id, token));
+                    .formatted(source, id, tokens.get(id)));
           }
           pieces.add(bytes, 0, length);
         }

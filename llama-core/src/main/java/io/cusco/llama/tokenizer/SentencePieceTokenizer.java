@@ -109,17 +109,21 @@ public final class SentencePieceTokenizer implements Tokenizer {
       String source,
       String[] pieces,
       TokenType[] types,
-      List<String> mergePairs,
+      Utf8Strings mergePairs,
       boolean addDummyPrefix,
       TokenRoles roles) {
     Vocabularies.checkSizes(source, pieces.length, types.length);
     PieceTable table = pieceTable(pieces, types);
     MergeTable merges = new MergeTable(mergePairs.size() / 2);
+    byte[] utf8 = mergePairs.bytes();
     for (int i = 0; i + 1 < mergePairs.size(); i += 2) {
-      byte[] left = Utf8.encode(mergePairs.get(i));
-      byte[] both = Utf8.encode(mergePairs.get(i) + mergePairs.get(i + 1));
-      int leftId = table.find(both, 0, left.length);
-      int rightId = table.find(both, left.length, both.length);
+      int leftLength = mergePairs.end(i) - mergePairs.start(i);
+      int rightLength = mergePairs.end(i + 1) - mergePairs.start(i + 1);
+      byte[] both = new byte[leftLength + rightLength];
+      System.arraycopy(utf8, mergePairs.start(i), both, 0, leftLength);
+      System.arraycopy(utf8, mergePairs.start(i + 1), both, leftLength, rightLength);
+      int leftId = table.find(both, 0, leftLength);
+      int rightId = table.find(both, leftLength, both.length);
       int mergedId = table.find(both, 0, both.length);
       if (leftId < 0 || rightId < 0 || mergedId < 0) {
         throw new CheckpointException(

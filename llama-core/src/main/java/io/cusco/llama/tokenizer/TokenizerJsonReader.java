@@ -31,7 +31,10 @@ final class TokenizerJsonReader {
 
   private String[] tokens = new String[1024];
   private int vocabSize;
-  private final List<String> mergePairs = new ArrayList<>();
+
+  /// Left and right of each merge, after one another.
+  private final Utf8Strings.Builder mergePairs = new Utf8Strings.Builder();
+
   private final List<AddedToken> addedTokens = new ArrayList<>();
   private boolean hasVocabulary;
   private boolean hasModel;
@@ -164,13 +167,18 @@ final class TokenizerJsonReader {
     while (parser.nextToken() != JsonToken.END_ARRAY) {
       int index = mergePairs.size() / 2;
       if (parser.currentToken() == JsonToken.VALUE_STRING) {
-        String merge = parser.getString();
-        int space = merge.indexOf(' ');
-        if (space <= 0 || space == merge.length() - 1) {
+        char[] chars = parser.getStringCharacters();
+        int start = parser.getStringOffset();
+        int end = start + parser.getStringLength();
+        int space = start;
+        while (space < end && chars[space] != ' ') {
+          space++;
+        }
+        if (space == start || space >= end - 1) {
           throw badMerge(index);
         }
-        mergePairs.add(merge.substring(0, space));
-        mergePairs.add(merge.substring(space + 1));
+        mergePairs.add(chars, start, space);
+        mergePairs.add(chars, space + 1, end);
       } else {
         if (parser.currentToken() != JsonToken.START_ARRAY) {
           throw badMerge(index);
@@ -179,7 +187,8 @@ final class TokenizerJsonReader {
           if (parser.nextToken() != JsonToken.VALUE_STRING) {
             throw badMerge(index);
           }
-          mergePairs.add(parser.getString());
+          int start = parser.getStringOffset();
+          mergePairs.add(parser.getStringCharacters(), start, start + parser.getStringLength());
         }
         if (parser.nextToken() != JsonToken.END_ARRAY) {
           throw badMerge(index);
@@ -203,10 +212,12 @@ final class TokenizerJsonReader {
     TokenRoles roles = roles(stated);
     if (find(preTokenizer, "pretokenizers", "ByteLevel").isPresent()) {
       requireLlama3Words();
-      return ByteBpeTokenizer.ofMerges(source, names, types, mergePairs, ignoreMerges, roles);
+      return ByteBpeTokenizer.ofMerges(
+          source, Utf8Strings.of(names), types, mergePairs.build(), ignoreMerges, roles);
     }
     boolean addDummyPrefix = requireMetaspace();
-    return SentencePieceTokenizer.ofMerges(source, names, types, mergePairs, addDummyPrefix, roles);
+    return SentencePieceTokenizer.ofMerges(
+        source, names, types, mergePairs.build(), addDummyPrefix, roles);
   }
 
   private TokenType[] types(String[] names) {

@@ -31,6 +31,23 @@ final class Utf8 {
     return end;
   }
 
+  /// Writes `chars[from, to)` to `target` at `at` and returns the end.
+  static int encode(char[] chars, int from, int to, byte[] target, int at) {
+    int end = at;
+    int i = from;
+    while (i < to) {
+      char c = chars[i++];
+      if (c < 0x80) {
+        target[end++] = (byte) c;
+      } else if (Character.isHighSurrogate(c) && i < to && Character.isLowSurrogate(chars[i])) {
+        end = encode(Character.toCodePoint(c, chars[i++]), target, end);
+      } else {
+        end = encode(Character.isSurrogate(c) ? REPLACEMENT : c, target, end);
+      }
+    }
+    return end;
+  }
+
   static int encode(int codePoint, byte[] target, int at) {
     int end = at;
     if (codePoint < 0x80) {

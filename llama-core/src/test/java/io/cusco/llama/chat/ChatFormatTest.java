@@ -8,6 +8,7 @@ import io.cusco.llama.tokenizer.ByteBpeTokenizer;
 import io.cusco.llama.tokenizer.SentencePieceTokenizer;
 import io.cusco.llama.tokenizer.TokenRoles;
 import io.cusco.llama.tokenizer.Tokenizer;
+import io.cusco.llama.tokenizer.Utf8Strings;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -172,9 +173,9 @@ class ChatFormatTest {
     Arrays.fill(types, 256, 256 + STRUCTURE.size(), 3);
     return ByteBpeTokenizer.of(
         "llama3.gguf",
-        tokens.toArray(String[]::new),
+        Utf8Strings.of(tokens.toArray(String[]::new)),
         types,
-        new String[] {"a b"},
+        Utf8Strings.of("a b"),
         "llama-bpe",
         TokenRoles.UNSTATED);
   }

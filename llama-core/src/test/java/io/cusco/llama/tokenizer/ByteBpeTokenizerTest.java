@@ -171,9 +171,9 @@ class ByteBpeTokenizerTest {
   private Tokenizer build(String preTokenizer, TokenRoles roles) {
     return ByteBpeTokenizer.of(
         "test.gguf",
-        tokens.toArray(String[]::new),
+        Utf8Strings.of(tokens.toArray(String[]::new)),
         types.stream().mapToInt(Integer::intValue).toArray(),
-        merges.toArray(String[]::new),
+        Utf8Strings.of(merges.toArray(String[]::new)),
         preTokenizer,
         roles);
   }

@@ -20,8 +20,13 @@ import java.util.concurrent.locks.LockSupport;
 /// A claim succeeds only if the ticket is still the one that was read, so what was read after it
 /// belongs to the same phase. Closing the ticket first keeps a worker that holds the last phase's
 /// exhausted ticket from claiming with it once the larger task count of the next phase is written.
-/// [#leaveCoreToCompiler] keeps workers out of the following phases. Idle workers spin briefly,
-/// because the next phase of a forward pass comes within microseconds, and then park.
+/// [#leaveCoreToCompiler] keeps workers out of the following phases.
+///
+/// Who waits, a worker for the next phase or the caller for the last task, spins briefly, because
+/// what it waits for mostly comes within microseconds, and then parks. On a machine that others use
+/// too, the thread that holds the last task may be off its core for milliseconds; a caller that
+/// spun or yielded all that time would use up its own share of the processor (Linux takes a whole
+/// time slice for a yield).
 ///
 /// [#run] may be called by one thread at a time.
 final class WorkerPool implements AutoCloseable {
@@ -36,17 +41,22 @@ final class WorkerPool implements AutoCloseable {
   /// A task number that no phase has.
   private static final int CLOSED = Integer.MAX_VALUE;
 
-  /// About 20 microseconds: longer than the gap between two phases, far shorter than a time slice.
-  private static final int SPINS_BEFORE_PARK = 2_000;
+  /// Longer than the gap between two phases and than most waits for a last task, far shorter than a
+  /// time slice.
+  private static final long SPIN_NANOS = 100_000;
 
-  /// After this many spins the caller gives up its time slice to the worker it waits for.
-  private static final int SPINS_BEFORE_YIELD = 1_000;
+  /// The clock is read once in so many spins.
+  private static final int SPINS_PER_CLOCK = 32;
 
   private final Thread[] workers;
   private final AtomicLong ticket = new AtomicLong();
   private final AtomicInteger done = new AtomicInteger();
   private final AtomicInteger numParked = new AtomicInteger();
   private volatile IllegalStateException failure;
+
+  /// The caller, while it is parked or about to be; whoever ends the last task wakes it.
+  private volatile Thread waitingCaller;
+
   private volatile boolean closed;
   private volatile int activeThreads;
   private Phase phase;
@@ -81,7 +91,6 @@ final class WorkerPool implements AutoCloseable {
 
   /// Runs all tasks of `phase` and returns when the last is done. A task's exception is thrown
   /// here, after the other tasks have ended.
-  @SuppressWarnings("ThreadPriorityCheck") // yields only while a worker holds the last task
   void run(Phase phase, int numTasks) {
     if (closed) {
       throw new IllegalStateException("the CPU backend's worker pool is closed");
@@ -102,18 +111,33 @@ final class WorkerPool implements AutoCloseable {
       unparkAll();
     }
     while (claimAndRun(0)) {}
-    int spins = 0;
-    while (done.get() < numTasks) {
-      if (++spins < SPINS_BEFORE_YIELD) {
-        Thread.onSpinWait();
-      } else {
-        Thread.yield();
-      }
-    }
+    awaitLastTask(numTasks);
     IllegalStateException thrown = failure;
     if (thrown != null) {
       failure = null;
       throw thrown;
+    }
+  }
+
+  private void awaitLastTask(int numTasks) {
+    long start = 0;
+    for (int spins = 1; done.get() < numTasks; spins++) {
+      Thread.onSpinWait();
+      if (spins % SPINS_PER_CLOCK == 0) {
+        long now = System.nanoTime();
+        start = start == 0 ? now : start;
+        if (now - start > SPIN_NANOS) {
+          break;
+        }
+      }
+    }
+    if (done.get() < numTasks) {
+      // Announce first, then look again: the worker counts first, then looks for a waiting caller.
+      waitingCaller = Thread.currentThread();
+      while (done.get() < numTasks) {
+        LockSupport.park(this);
+      }
+      waitingCaller = null;
     }
   }
 
@@ -132,7 +156,9 @@ final class WorkerPool implements AutoCloseable {
       } catch (RuntimeException | Error e) {
         failure = new IllegalStateException("a CPU worker failed: " + e, e);
       } finally {
-        done.incrementAndGet();
+        if (done.incrementAndGet() == claimedTasks) {
+          LockSupport.unpark(waitingCaller); // nobody, mostly, which costs nothing
+        }
       }
     }
     return true;
@@ -140,21 +166,28 @@ final class WorkerPool implements AutoCloseable {
 
   private void workUntilClosed(int worker) {
     long seen = ticket.get();
+    long idleSince = 0;
     int spins = 0;
     while (!closed) {
       if (claimAndRun(worker)) {
-        spins = 0;
+        idleSince = 0;
         continue;
       }
       long now = ticket.get();
       if (now != seen && worker < activeThreads) {
         seen = now;
-        spins = 0;
-      } else if (++spins < SPINS_BEFORE_PARK) {
-        Thread.onSpinWait();
-      } else {
-        parkUntilTicketChanges(seen, worker);
-        spins = 0;
+        idleSince = 0;
+        continue;
+      }
+      Thread.onSpinWait();
+      if (++spins % SPINS_PER_CLOCK == 0) {
+        long nanos = System.nanoTime();
+        if (idleSince == 0) {
+          idleSince = nanos;
+        } else if (nanos - idleSince > SPIN_NANOS) {
+          parkUntilTicketChanges(seen, worker);
+          idleSince = 0;
+        }
       }
     }
   }

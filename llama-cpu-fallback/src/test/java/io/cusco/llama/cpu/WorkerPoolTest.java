@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -82,6 +84,49 @@ class WorkerPoolTest {
       int[] ran = new int[16];
       pool.run((task, worker) -> ran[task]++, 16);
       assertThat(ran).containsOnly(1);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 5})
+  void aPoolHasExactlyItsThreads(int threads) {
+    long before = numWorkers();
+    try (WorkerPool pool = new WorkerPool(threads)) {
+      assertThat(pool.numThreads()).isEqualTo(threads);
+      assertThat(numWorkers() - before).isEqualTo(threads - 1);
+      pool.run((task, worker) -> assertThat(worker).isBetween(0, threads - 1), 1_000);
+    }
+    assertThat(numWorkers()).isEqualTo(before);
+  }
+
+  private static long numWorkers() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().startsWith("cusco-cpu-"))
+        .count();
+  }
+
+  @Test
+  void theCallerSleepsWhileAWorkerHoldsTheLastTask() {
+    var threads = ManagementFactory.getThreadMXBean();
+    AtomicInteger started = new AtomicInteger();
+    try (WorkerPool pool = new WorkerPool(2)) {
+      for (int phase = 0; phase < 3; phase++) {
+        started.set(0);
+        long before = threads.getCurrentThreadCpuTime();
+        pool.run(
+            (task, worker) -> {
+              // Each thread takes one of the two tasks; the worker's is long.
+              started.incrementAndGet();
+              while (started.get() < 2) {
+                Thread.onSpinWait();
+              }
+              if (worker == 1) {
+                LockSupport.parkNanos(200_000_000);
+              }
+            },
+            2);
+        assertThat(threads.getCurrentThreadCpuTime() - before).isLessThan(100_000_000);
+      }
     }
   }
 

@@ -2,11 +2,18 @@ package io.cusco.llama.cpu.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.HotSpotDiagnosticMXBean;
+import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -33,6 +40,7 @@ class KernelInliningTest {
                 "jdk.incubator.vector",
                 "--enable-native-access=ALL-UNNAMED",
                 "-Xmx256m",
+                "-XX:MaxVectorSize=" + maxVectorBytes(),
                 "-XX:+UnlockDiagnosticVMOptions",
                 "-XX:+PrintInlining",
                 "-cp",
@@ -50,6 +58,37 @@ class KernelInliningTest {
         .as("the inlining log names the kernels")
         .anyMatch(line -> line.contains("io.cusco.llama.cpu.kernels"));
     assertThat(cutOff(lines)).as("calls that were not inlined").isEmpty();
+  }
+
+  @Test
+  void everyKernelIsAmongThem() {
+    Set<String> called = new HashSet<>();
+    Kernels vector = new VectorKernels();
+    Object recording =
+        Proxy.newProxyInstance(
+            Kernels.class.getClassLoader(),
+            new Class<?>[] {Kernels.class},
+            (proxy, method, arguments) -> {
+              called.add(method.getName());
+              return method.invoke(vector, arguments);
+            });
+    new KernelWarmUp((Kernels) recording, 0).run();
+    assertThat(Kernels.class.getMethods())
+        .filteredOn(KernelInliningTest::computes)
+        .allSatisfy(kernel -> assertThat(called).contains(kernel.getName()));
+  }
+
+  /// Whether this is a kernel and not a question about them.
+  private static boolean computes(Method method) {
+    List<Class<?>> parameters = List.of(method.getParameterTypes());
+    return parameters.contains(MemorySegment.class) || parameters.contains(float[].class);
+  }
+
+  /// The width that this JVM was told to stay within, which the kernels' JVM shares.
+  private static String maxVectorBytes() {
+    return ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class)
+        .getVMOption("MaxVectorSize")
+        .getValue();
   }
 
   /// Each cut-off call, with the last call of a kernel that the log has before it, which is its

@@ -25,31 +25,42 @@ final class KernelWarmUp {
   private static final long SEED = 11;
 
   private final Arena arena = Arena.ofShared();
-  private final Kernels kernels = new VectorKernels();
-  private final MemorySegment x = floats(COLUMNS * 2 * kernels.lanes());
-  private final MemorySegment out = floats(COLUMNS * 2 * kernels.lanes());
+  private final Kernels kernels;
+  private final long nanosPerKernel;
+  private final MemorySegment x;
+  private final MemorySegment out;
   private final float[] wide = new float[ROWS * COLUMNS];
   private final Random random = new Random(SEED);
 
-  private KernelWarmUp() {
+  KernelWarmUp(Kernels kernels, long nanosPerKernel) {
+    this.kernels = kernels;
+    this.nanosPerKernel = nanosPerKernel;
+    x = floats(COLUMNS * 2 * kernels.lanes());
+    out = floats(COLUMNS * 2 * kernels.lanes());
     for (int i = 0; i < wide.length; i++) {
       wide[i] = random.nextFloat(-1, 1);
     }
     fill(x);
   }
 
-  /// Runs all kernels; prints nothing itself.
+  /// Prints nothing itself.
   public static void main(String[] args) {
-    KernelWarmUp warmUp = new KernelWarmUp();
+    new KernelWarmUp(new VectorKernels(), NANOS_PER_KERNEL).run();
+  }
+
+  /// Runs every kernel, each for a while.
+  void run() {
     for (DType type : DType.values()) {
-      warmUp.weights(type);
+      weights(type);
     }
-    warmUp.packedWeights();
-    warmUp.products();
-    warmUp.elementwise();
-    warmUp.rowWeights();
-    warmUp.attention(false);
-    warmUp.attention(true);
+    packedWeights();
+    products();
+    elementwise();
+    rowWeights();
+    for (int group : new int[] {GROUP, 1}) {
+      attention(group, false);
+      attention(group, true);
+    }
   }
 
   private MemorySegment floats(int count) {
@@ -62,7 +73,7 @@ final class KernelWarmUp {
     }
   }
 
-  private static void repeat(String name, Runnable kernel, Supplier<float[]> result) {
+  private void repeat(String name, Runnable kernel, Supplier<float[]> result) {
     kernel.run();
     float[] interpreted = result.get();
     repeat(kernel);
@@ -71,11 +82,11 @@ final class KernelWarmUp {
     }
   }
 
-  private static void repeat(Runnable kernel) {
-    long end = System.nanoTime() + NANOS_PER_KERNEL;
-    while (System.nanoTime() < end) {
+  private void repeat(Runnable kernel) {
+    long end = System.nanoTime() + nanosPerKernel;
+    do {
       kernel.run();
-    }
+    } while (System.nanoTime() < end);
   }
 
   private void weights(DType type) {
@@ -167,7 +178,7 @@ final class KernelWarmUp {
     repeat(() -> kernels.siluMul(out, 0, x, 0, COLUMNS));
   }
 
-  private void attention(boolean half) {
+  private void attention(int group, boolean half) {
     int lanes = kernels.lanes();
     int positions = Math.ceilDiv(POSITIONS, lanes) * lanes;
     MemorySegment keys = floats(HEAD_DIM * positions);
@@ -176,7 +187,7 @@ final class KernelWarmUp {
     }
     KvTile tile =
         new KvTile(keys, floats(HEAD_DIM * positions), half, HEAD_DIM, positions, HEAD_DIM);
-    AttentionState state = new AttentionState(GROUP, HEAD_DIM, positions, HEAD_DIM, arena);
+    AttentionState state = new AttentionState(group, HEAD_DIM, positions, HEAD_DIM, arena);
     repeat(
         "attention",
         () -> {

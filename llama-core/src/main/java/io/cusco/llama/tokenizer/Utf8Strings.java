@@ -1,0 +1,96 @@
+package io.cusco.llama.tokenizer;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Objects;
+
+/// A list of texts as UTF-8 in one array: a vocabulary as its file holds it, without an object for
+/// each of its hundred thousand entries. Does not change; safe for use by several threads.
+public final class Utf8Strings {
+  private final byte[] bytes;
+  private final int[] starts;
+  private final int[] ends;
+
+  /// Text `i` is `bytes[starts[i], ends[i])`. Takes the arrays over.
+  ///
+  /// @throws IllegalArgumentException if a text lies outside `bytes`
+  public Utf8Strings(byte[] bytes, int[] starts, int[] ends) {
+    if (starts.length != ends.length) {
+      throw new IllegalArgumentException(
+          "%d starts, but %d ends".formatted(starts.length, ends.length));
+    }
+    for (int i = 0; i < starts.length; i++) {
+      if (starts[i] < 0 || starts[i] > ends[i] || ends[i] > bytes.length) {
+        throw new IllegalArgumentException(
+            "text %d is [%d, %d) of %d bytes".formatted(i, starts[i], ends[i], bytes.length));
+      }
+    }
+    this.bytes = bytes;
+    this.starts = starts;
+    this.ends = ends;
+  }
+
+  public static Utf8Strings of(String... texts) {
+    Builder builder = new Builder();
+    for (String text : texts) {
+      builder.add(text.toCharArray(), 0, text.length());
+    }
+    return builder.build();
+  }
+
+  /// Collects texts as a parser has them, chars in its buffer.
+  static final class Builder {
+    private byte[] bytes = new byte[1024];
+    private int[] ends = new int[64];
+    private int size;
+
+    /// Adds `chars[from, to)`.
+    void add(char[] chars, int from, int to) {
+      int start = size == 0 ? 0 : ends[size - 1];
+      int most = Math.addExact(start, Math.multiplyExact(to - from, Utf8.MAX_BYTES_PER_CHAR));
+      if (most > bytes.length) {
+        bytes =
+            Arrays.copyOf(bytes, Math.max(most, Math.addExact(bytes.length, bytes.length >> 1)));
+      }
+      if (size == ends.length) {
+        ends = Arrays.copyOf(ends, Math.multiplyExact(ends.length, 2));
+      }
+      ends[size++] = Utf8.encode(chars, from, to, bytes, start);
+    }
+
+    int size() {
+      return size;
+    }
+
+    Utf8Strings build() {
+      int[] starts = new int[size];
+      if (size > 1) {
+        System.arraycopy(ends, 0, starts, 1, size - 1);
+      }
+      return new Utf8Strings(bytes, starts, Arrays.copyOf(ends, size));
+    }
+  }
+
+  public int size() {
+    return starts.length;
+  }
+
+  /// Text `index`; malformed UTF-8 becomes U+FFFD.
+  public String get(int index) {
+    Objects.checkIndex(index, starts.length);
+    return new String(bytes, starts[index], ends[index] - starts[index], StandardCharsets.UTF_8);
+  }
+
+  /// Not to be changed.
+  byte[] bytes() {
+    return bytes;
+  }
+
+  int start(int index) {
+    return starts[index];
+  }
+
+  int end(int index) {
+    return ends[index];
+  }
+}
