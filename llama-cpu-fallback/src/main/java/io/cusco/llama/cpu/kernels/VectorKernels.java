@@ -100,8 +100,8 @@ public final class VectorKernels implements Kernels {
   @Override
   public boolean decodesFasterFromCopy(DType type) {
     return switch (type) {
-      case Q4_K, Q6_K -> true;
-      case F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, IQ4_NL, IQ4_XS -> false;
+      case Q4_0, Q4_K, Q6_K -> true;
+      case F32, F16, BF16, Q8_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, IQ4_NL, IQ4_XS -> false;
     };
   }
 
