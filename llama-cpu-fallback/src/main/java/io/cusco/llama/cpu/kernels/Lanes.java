@@ -1,5 +1,7 @@
 package io.cusco.llama.cpu.kernels;
 
+import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
+
 import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
@@ -38,6 +40,15 @@ final class Lanes {
 
   static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
 
+  /// Eight bytes become eight shorts and, half by half, floats where [#F] has four lanes: there is
+  /// no vector of four bytes.
+  private static final VectorSpecies<Byte> EIGHT_BYTES = ByteVector.SPECIES_64;
+
+  private static final VectorSpecies<Short> EIGHT_SHORTS = ShortVector.SPECIES_128;
+
+  private static final VectorShuffle<Short> UPPER_FOUR =
+      VectorShuffle.fromOp(EIGHT_SHORTS, lane -> lane % 4 + 4);
+
   private static final float TWO_POW_112 = 0x1p112f;
 
   private static final VectorShuffle<Float> FROM_8 = from(8);
@@ -75,6 +86,20 @@ final class Lanes {
   /// Signed bytes to floats.
   static FloatVector toFloat(ByteVector bytes) {
     return (FloatVector) bytes.convertShape(VectorOperators.B2F, F, 0);
+  }
+
+  /// Eight signed bytes as shorts; [#lowerFour] and [#upperFour] make floats of them.
+  static ShortVector eightBytes(long address) {
+    ByteVector bytes = ByteVector.fromMemorySegment(EIGHT_BYTES, MEMORY, address, LE);
+    return (ShortVector) bytes.convertShape(VectorOperators.B2S, EIGHT_SHORTS, 0);
+  }
+
+  static FloatVector lowerFour(ShortVector eight) {
+    return (FloatVector) eight.convertShape(VectorOperators.S2F, F, 0);
+  }
+
+  static FloatVector upperFour(ShortVector eight) {
+    return lowerFour(eight.rearrange(UPPER_FOUR));
   }
 
   /// bfloat16 bits to floats: they are a float's upper half.

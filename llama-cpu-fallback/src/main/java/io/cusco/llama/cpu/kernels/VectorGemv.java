@@ -160,6 +160,27 @@ final class VectorGemv {
     return Lanes.sum(sum0.add(sum1));
   }
 
+  /// Q8_0 at 128 bits: eight vectors per block, from four reads of eight bytes.
+  static float dotQ8_0Quarter(
+      MemorySegment w, long wOffset, MemorySegment x, long xOffset, int count) {
+    int blocks = count / 32;
+    long wAddress = OpenMemory.address(w, wOffset, blocks * 34L);
+    long xAddress = OpenMemory.address(x, xOffset, count * 4L);
+    FloatVector sum = FloatVector.zero(F);
+    for (int k = 0; k < blocks; k++) {
+      long block = wAddress + k * 34L;
+      long at = xAddress + k * 128L;
+      FloatVector part = FloatVector.zero(F);
+      for (int j = 0; j < 32; j += 8) {
+        ShortVector eight = Lanes.eightBytes(block + 2 + j);
+        part = Lanes.lowerFour(eight).fma(load(at + j * 4L), part);
+        part = Lanes.upperFour(eight).fma(load(at + j * 4L + 16), part);
+      }
+      sum = part.fma(scale(block), sum);
+    }
+    return Lanes.sum(sum);
+  }
+
   /// Widened weights against one token.
   static float dot(float[] w, int wIndex, MemorySegment x, long xOffset, int count) {
     long xAddress = OpenMemory.address(x, xOffset, count * 4L);

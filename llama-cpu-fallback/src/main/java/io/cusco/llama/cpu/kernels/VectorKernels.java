@@ -42,6 +42,8 @@ public final class VectorKernels implements Kernels {
       DType type, MemorySegment weights, long offset, int count, float[] out, int outIndex) {
     if (Lanes.HAS_BYTE_LANES || type.isFloat()) {
       VectorWidening.widen(type, weights, offset, count, out, outIndex);
+    } else if (L == 4 && type == DType.Q8_0) {
+      VectorWidening.widenQ8_0Quarter(weights, offset, count, out, outIndex);
     } else {
       Widening.widen(type, weights, offset, count, out, outIndex);
     }
@@ -78,6 +80,9 @@ public final class VectorKernels implements Kernels {
         }
         if (L == 8) {
           yield VectorGemv.dotQ8_0Narrow(weights, wOffset, x, xOffset, count);
+        }
+        if (L == 4) {
+          yield VectorGemv.dotQ8_0Quarter(weights, wOffset, x, xOffset, count);
         }
         yield dotWidened(w, wOffset, x, xOffset, scratch);
       }
