@@ -285,11 +285,11 @@ final class CudaLlamaModel implements LlamaModel {
   @Override
   public void startSampling(SamplingStep draws) {
     requireOpen();
-    SamplingKernels kernels =
-        sampling.orElseThrow(() ->
-            new IllegalStateException("no token can be drawn: the model has " + config.head()));
+    if (sampling.isEmpty()) {
+      throw new IllegalStateException("no token can be drawn: the model has " + config.head());
+    }
     context.bindToCurrentThread();
-    kernels.launch(stream, act.logits.address(), draws);
+    sampling.get().launch(stream, act.logits.address(), draws);
   }
 
   @Override
