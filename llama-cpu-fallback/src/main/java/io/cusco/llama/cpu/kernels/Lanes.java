@@ -1,6 +1,6 @@
 package io.cusco.llama.cpu.kernels;
 
-import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
+import static io.cusco.llama.memory.OpenMemory.MEMORY;
 
 import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;

@@ -3,9 +3,10 @@ package io.cusco.llama.cpu.kernels;
 import static io.cusco.llama.cpu.kernels.Lanes.F;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
-import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
+import static io.cusco.llama.memory.OpenMemory.MEMORY;
 
 import io.cusco.llama.checkpoint.DType;
+import io.cusco.llama.memory.OpenMemory;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;

@@ -6,9 +6,10 @@ import static io.cusco.llama.cpu.kernels.Lanes.I;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
 import static io.cusco.llama.cpu.kernels.Lanes.S;
-import static io.cusco.llama.cpu.kernels.OpenMemory.MEMORY;
+import static io.cusco.llama.memory.OpenMemory.MEMORY;
 
 import io.cusco.llama.checkpoint.DType;
+import io.cusco.llama.memory.OpenMemory;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;

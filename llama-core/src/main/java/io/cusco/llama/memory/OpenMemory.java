@@ -1,4 +1,4 @@
-package io.cusco.llama.cpu.kernels;
+package io.cusco.llama.memory;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
@@ -13,11 +13,12 @@ import java.util.Objects;
 /// inside once it has met a second kind of segment.
 ///
 /// The price: memory freed while a kernel runs is not noticed. A model's memory therefore lives
-/// until its last step has ended.
-final class OpenMemory {
+/// until its last step has ended. Nothing keeps an access to [#MEMORY] from hitting memory that is
+/// not there: it is for addresses from here only.
+public final class OpenMemory {
   /// Everything, from address 0.
   @SuppressWarnings("restricted")
-  static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+  public static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 
   /// Every address of a process; tells the compiler that an address is not negative.
   private static final long ADDRESSES = Long.MAX_VALUE >>> 1;
@@ -29,7 +30,7 @@ final class OpenMemory {
   /// @throws IndexOutOfBoundsException if they are not inside the segment
   /// @throws IllegalStateException if the segment's memory was freed
   /// @throws IllegalArgumentException if it is an array
-  static long address(MemorySegment segment, long offset, long numBytes) {
+  public static long address(MemorySegment segment, long offset, long numBytes) {
     Objects.checkFromIndexSize(offset, numBytes, segment.byteSize());
     if (!segment.isNative() || !segment.scope().isAlive()) {
       throw unusable(segment);
@@ -39,7 +40,7 @@ final class OpenMemory {
 
   /// The same address, known not to be negative: for steps that are a variable number of bytes,
   /// where the compiler cannot see it.
-  static long within(long address) {
+  public static long within(long address) {
     return address & ADDRESSES;
   }
 
