@@ -64,6 +64,12 @@ public abstract class ModelConformance {
     return Integer.MAX_VALUE;
   }
 
+  /// How many tokens of a golden prompt come in one step: 1 where single tokens take a way of their
+  /// own.
+  protected int goldenTokensPerStep() {
+    return Integer.MAX_VALUE;
+  }
+
   /// Whether a golden model is compared; a slow device takes one of each kind.
   protected boolean includes(Golden golden, ComputeMode compute) {
     return true;
@@ -111,7 +117,7 @@ public abstract class ModelConformance {
       Difference difference = new Difference();
       try (LlamaModel model = load(checkpoint, compute, 512)) {
         for (Prompt prompt : golden.prompts()) {
-          float[][] logits = logits(model, prompt.ids(), blocks(model, 0), prompt.ids().length);
+          float[][] logits = goldenLogits(model, prompt.ids());
           for (int i = 0; i < prompt.positions().length; i++) {
             difference.add(logits[prompt.positions()[i]], prompt.logits()[i], golden.logitsStd());
           }
@@ -122,6 +128,22 @@ public abstract class ModelConformance {
           .as("%s: %s, allowed %s", golden, difference, tolerance)
           .isTrue();
     }
+  }
+
+  private float[][] goldenLogits(LlamaModel model, int[] ids) {
+    int[] blocks = blocks(model, 0);
+    float[][] logits = new float[ids.length][];
+    int tokens = Math.min(goldenTokensPerStep(), ids.length);
+    for (int start = 0; start < ids.length; start += tokens) {
+      int count = Math.min(tokens, ids.length - start);
+      int[] part = Arrays.copyOfRange(ids, start, start + count);
+      model.forward(step(model).add(part, start, blocks, count));
+      for (int row = 0; row < count; row++) {
+        logits[start + row] = new float[model.config().vocabSize()];
+        model.copyLogits(row, logits[start + row]);
+      }
+    }
+    return logits;
   }
 
   /// Follows the golden tokens to the first difference, which only a margin below twice the largest

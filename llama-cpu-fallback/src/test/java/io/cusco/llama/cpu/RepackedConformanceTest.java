@@ -18,6 +18,11 @@ class RepackedConformanceTest extends ModelConformance {
   }
 
   @Override
+  protected int goldenTokensPerStep() {
+    return 1;
+  }
+
+  @Override
   protected Tolerance fastPathTolerance() {
     return Tolerance.INT8_INPUTS;
   }
