@@ -43,11 +43,7 @@ final class BenchRun {
     int blocksPerSequence = model.kvCache().blocksFor(Math.max(promptTokens, maxDepth + genTokens));
     this.step =
         new BenchStep(
-            model.limits().maxTokens(),
-            batch,
-            model.kvCache().blockSize(),
-            blocksPerSequence,
-            model.config().vocabSize());
+            model.limits(), model.kvCache(), blocksPerSequence, model.config().vocabSize());
     this.nextTokenIds = new int[batch];
   }
 
@@ -93,7 +89,7 @@ final class BenchRun {
       if (drawing) {
         step.takeDrawn();
       }
-      model.forward(step);
+      model.forward(step.input());
       if (drawing) {
         model.awaitTokens(step, nextTokenIds);
       }
@@ -132,7 +128,7 @@ final class BenchRun {
 
   private void run(int firstSequence, int sequences, int position, int count, boolean wantsLogits) {
     step.fill(firstSequence, sequences, position, count, wantsLogits);
-    model.forward(step);
+    model.forward(step.input());
     model.sample(step, nextTokenIds);
     steps++;
     stepsWithLogits += wantsLogits ? 1 : 0;
