@@ -35,8 +35,10 @@ final class RunOptions {
       paramLabel = "MODE",
       defaultValue = "auto",
       converter = ComputeModeConverter.class,
-      description =
-          "f32: weights widened to f32 and f32 arithmetic; auto: the fast path (default).")
+      description = {
+        "f32: weights widened to f32 and f32 arithmetic; auto: the fast path (default); fp8: the layers'",
+        "weights as e4m3, on GPUs of compute capability 8.9 and above."
+      })
   private ComputeMode compute;
 
   @Option(
@@ -124,7 +126,9 @@ final class RunOptions {
       return switch (text.toLowerCase(Locale.ROOT)) {
         case "f32" -> ComputeMode.F32;
         case "auto" -> ComputeMode.AUTO;
-        default -> throw new picocli.CommandLine.TypeConversionException("expected f32 or auto");
+        case "fp8" -> ComputeMode.FP8;
+        default ->
+            throw new picocli.CommandLine.TypeConversionException("expected f32, auto or fp8");
       };
     }
   }

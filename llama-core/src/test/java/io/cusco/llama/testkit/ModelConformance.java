@@ -60,6 +60,11 @@ public abstract class ModelConformance {
   /// The row of the tolerance table that the backend's fast path promises.
   protected abstract Tolerance fastPathTolerance();
 
+  /// The row that the backend promises of FP8 weights; empty where it has none.
+  protected Optional<Tolerance> fp8Tolerance() {
+    return Optional.empty();
+  }
+
   /// How many of the golden greedy tokens of a prompt are followed; a slow device takes fewer.
   protected int greedySteps() {
     return Integer.MAX_VALUE;
@@ -98,6 +103,12 @@ public abstract class ModelConformance {
   @TestFactory
   Stream<DynamicTest> fastPathMeetsTheGoldenLogitsOfEveryModel() {
     return goldens(ComputeMode.AUTO, fastPathTolerance());
+  }
+
+  @Tag("slow")
+  @TestFactory
+  Stream<DynamicTest> fp8MeetsTheGoldenLogitsOfEveryModel() {
+    return fp8Tolerance().stream().flatMap(tolerance -> goldens(ComputeMode.FP8, tolerance));
   }
 
   private Stream<DynamicTest> goldens(ComputeMode compute, Tolerance tolerance) {

@@ -58,6 +58,10 @@ final class CpuBackend implements Backend {
 
   @Override
   public LlamaModel load(LlamaConfig config, LlamaWeights weights, ModelOptions options) {
+    if (options.compute() == ComputeMode.FP8) {
+      throw new LlamaException(
+          "compute fp8 needs the CUDA backend and a GPU of compute capability 8.9 or above, this is the CPU backend; use compute auto");
+    }
     boolean half = options.compute() == ComputeMode.AUTO;
     KvCacheSpec spec = kvCacheSpec(config, options, half);
     LOG.info(

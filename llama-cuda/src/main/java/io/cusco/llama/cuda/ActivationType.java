@@ -24,12 +24,16 @@ enum ActivationType {
     this.numBytes = numBytes;
   }
 
-  /// The type for a model: float32 where exactness is asked for; bfloat16 for a checkpoint that has
-  /// matrices of it or of float32, whose range float16 may not hold; else float16, which rounds
-  /// neither a float16 weight nor, by more than 2^-11, what a block of integers stands for.
+  /// The type for a model: float32 where exactness is asked for; bfloat16 beside FP8, and for a
+  /// checkpoint that has matrices of it or of float32, whose range float16 may not hold; else
+  /// float16, which rounds neither a float16 weight nor, by more than 2^-11, what a block of
+  /// integers stands for.
   static ActivationType of(ComputeMode compute, LlamaWeights weights) {
     if (compute == ComputeMode.F32) {
       return F32;
+    }
+    if (compute == ComputeMode.FP8) {
+      return BF16;
     }
     boolean wide =
         Stream.concat(

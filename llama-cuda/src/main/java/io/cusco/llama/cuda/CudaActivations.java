@@ -48,7 +48,7 @@ final class CudaActivations implements AutoCloseable {
 
   CudaActivations(CudaContext context, LlamaConfig config, StepLimits limits, ActivationType type) {
     this.context = context;
-    int tokens = Math.max(limits.maxTokens(), limits.maxSequences());
+    int tokens = maxRows(limits);
     int qkvWidth = config.queryWidth() + 2 * config.keyValueWidth();
     try {
       hidden = rows("residual stream", tokens, config.hiddenSize(), Float.BYTES);
@@ -65,6 +65,11 @@ final class CudaActivations implements AutoCloseable {
       close();
       throw e;
     }
+  }
+
+  /// The most rows of a step: a decode step is padded with sequences.
+  static int maxRows(StepLimits limits) {
+    return Math.max(limits.maxTokens(), limits.maxSequences());
   }
 
   private DeviceBuffer rows(String name, int rows, int width, int elementBytes) {

@@ -1,5 +1,7 @@
 package io.cusco.llama.cuda;
 
+import io.cusco.llama.LlamaException;
+import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.LlamaWeights;
@@ -8,9 +10,11 @@ import io.cusco.llama.cuda.AttentionKernels.StepAddresses;
 import io.cusco.llama.cuda.CudaKernels.RotaryAddresses;
 import io.cusco.llama.cuda.CudaKernels.TokenPlaces;
 import io.cusco.llama.cuda.CudaWeights.Linear;
+import io.cusco.llama.cuda.Fp8Kernels.Fp8Matrix;
 import io.cusco.llama.cuda.driver.Cublas;
 import io.cusco.llama.cuda.driver.CublasLt;
 import io.cusco.llama.cuda.driver.CudaContext;
+import io.cusco.llama.cuda.driver.CudaDevice;
 import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.model.KvCacheSpec;
@@ -22,6 +26,7 @@ import io.cusco.llama.model.StepLimits;
 import io.cusco.llama.sampling.SamplingStep;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
@@ -48,6 +53,7 @@ final class CudaLlamaModel implements LlamaModel {
   private final CudaStream stream;
   private final CudaKernels kernels;
   private final AttentionKernels attention;
+  private final Optional<Fp8Products> fp8Products;
   private final Products products;
   private final StepArrays arrays;
   private final CudaActivations act;
@@ -88,12 +94,22 @@ final class CudaLlamaModel implements LlamaModel {
             options.maxLogitsPerStep(),
             options.maxContextLength());
     try {
+      boolean fp8 = options.compute() == ComputeMode.FP8;
+      if (fp8) {
+        requireFp8(context);
+      }
       type = ActivationType.of(options.compute(), checkpointWeights);
       stream = owned.own(CudaStream.create(context));
       DeviceBuffer workspace =
           owned.own(DeviceBuffer.allocate(context, "cuBLAS workspace", WORKSPACE_BYTES));
       Cublas cublas = owned.own(Cublas.create(stream, workspace));
-      weights = loadWeights(modules, checkpointWeights, options.progress());
+      Optional<CublasLt> cublasLt =
+          fp8 || deterministic
+              ? Optional.of(owned.own(CublasLt.create(context, workspace)))
+              : Optional.empty();
+      weights = loadWeights(modules, checkpointWeights, fp8, options.progress());
+      fp8Products =
+          fp8 ? Optional.of(fp8Products(modules, cublasLt.orElseThrow())) : Optional.empty();
       products =
           owned.own(
               new Products(
@@ -104,9 +120,8 @@ final class CudaLlamaModel implements LlamaModel {
                   type,
                   weights.linears(),
                   Products.WIDENED_BYTES,
-                  deterministic
-                      ? Optional.of(owned.own(CublasLt.create(context, workspace)))
-                      : Optional.empty()));
+                  deterministic ? cublasLt : Optional.empty(),
+                  fp8Products));
       act = owned.own(new CudaActivations(context, config, limits, type));
       int stride = Math.ceilDiv(options.maxContextLength(), options.kvBlockSize());
       arrays = owned.own(new StepArrays(context, limits, stride));
@@ -139,19 +154,51 @@ final class CudaLlamaModel implements LlamaModel {
             arrays.queryStarts(), arrays.contextLengths(), arrays.blockTables(), arrays.stride());
   }
 
+  private static void requireFp8(CudaContext context) {
+    CudaDevice device = context.device();
+    if (!device.hasCompute(8, 9)) {
+      throw new LlamaException(
+          "compute fp8: %s has compute capability %d.%d, FP8 products came with 8.9 (Ada, Hopper and later); use compute auto"
+              .formatted(device.label(), device.computeMajor(), device.computeMinor()));
+    }
+  }
+
   private CudaWeights loadWeights(
-      KernelModules modules, LlamaWeights checkpointWeights, LoadProgress progress) {
-    boolean keepsWidened = CudaWeights.hasRoomToWiden(checkpointWeights, type, context.freeBytes());
+      KernelModules modules, LlamaWeights checkpointWeights, boolean fp8, LoadProgress progress) {
+    // Beside FP8 little is left to be widened: the head, and matrices of odd sizes.
+    boolean keepsWidened =
+        fp8 || CudaWeights.hasRoomToWiden(checkpointWeights, type, context.freeBytes());
     try (WeightUploader uploader =
         new WeightUploader(
             context,
             stream,
             type,
             new DequantizeKernels(modules, type),
+            fp8 ? Optional.of(new Fp8Kernels(modules)) : Optional.empty(),
             checkpointWeights,
             progress)) {
-      return owned.own(new CudaWeights(context, checkpointWeights, type, uploader, keepsWidened));
+      return owned.own(
+          new CudaWeights(context, checkpointWeights, type, uploader, keepsWidened, fp8));
     }
+  }
+
+  private Fp8Products fp8Products(KernelModules modules, CublasLt cublasLt) {
+    List<Fp8Matrix> matrices = weights.fp8Matrices();
+    if (matrices.isEmpty()) {
+      throw new LlamaException(
+          "compute fp8: no layer of this model has matrices whose rows and columns are multiples of %d; use compute auto"
+              .formatted(Fp8Kernels.MULTIPLE));
+    }
+    return owned.own(
+        new Fp8Products(
+            context,
+            stream,
+            cublasLt,
+            modules,
+            matrices,
+            CudaActivations.maxRows(limits),
+            Fp8Products.RAW_BYTES,
+            deterministic));
   }
 
   private SamplingKernels samplingKernels(KernelModules modules) {
@@ -333,12 +380,25 @@ final class CudaLlamaModel implements LlamaModel {
   String memory() {
     return String.format(
         Locale.ROOT,
-        "%s: weights %.2f GB, KV cache of %d tokens %.2f GB, activations %.2f GB",
+        "%s%s: weights %.2f GB, KV cache of %d tokens %.2f GB, activations %.2f GB",
         type.suffix(),
+        fp8Products.map(fp8 -> fp8Summary()).orElse(""),
         weights.numBytes() / 1e9,
         kvCacheSpec.capacityTokens(),
         cache.numBytes() / 1e9,
         act.numBytes() / 1e9);
+  }
+
+  private String fp8Summary() {
+    int matrices = weights.fp8Matrices().size();
+    int left = 4 * config.numLayers() - matrices;
+    return " and %d matrices of e4m3%s (many rows %s)"
+        .formatted(
+            matrices,
+            left == 0
+                ? ""
+                : ", %d others no multiples of %d in size".formatted(left, Fp8Kernels.MULTIPLE),
+            fp8Products.orElseThrow().way());
   }
 
   private void requireOpen() {

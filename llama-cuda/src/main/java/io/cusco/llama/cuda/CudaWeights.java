@@ -4,6 +4,7 @@ import io.cusco.llama.checkpoint.BlockFormats;
 import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.TensorView;
+import io.cusco.llama.cuda.Fp8Kernels.Fp8Matrix;
 import io.cusco.llama.cuda.GemvKernels.Matrix;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
@@ -19,19 +20,27 @@ import java.util.stream.Stream;
 /// blocks of the file's formats, or both; those that meet the same input are one matrix, so that
 /// one product does for all of them. Norms and biases are float32.
 ///
+/// Where FP8 is asked for, the layers' matrices are e4m3 instead, all but those whose sizes
+/// products of e4m3 do not take; embeddings and head are as without.
+///
 /// Blocks are for products of few rows, which take the time of reading the matrix. Many rows need
 /// it widened: it is kept so beside the blocks if all of that takes at most half of the memory that
 /// they leave. Otherwise [Products] widens it piece by piece each time, and the KV cache has the
 /// room.
 final class CudaWeights implements AutoCloseable {
 
-  /// A projection: dense, in blocks, or both.
+  /// A projection: dense, in blocks, or both; or of e4m3 alone.
   ///
   /// @param dense of the activation type
   /// @param blocks in the file's formats, each the rows after the last one's; may be empty
   /// @param bias device address of `[outFeatures]` float32, or 0
   record Linear(
-      int outFeatures, int inFeatures, Optional<Matrix> dense, List<Matrix> blocks, long bias) {}
+      int outFeatures,
+      int inFeatures,
+      Optional<Matrix> dense,
+      List<Matrix> blocks,
+      Optional<Fp8Matrix> fp8,
+      long bias) {}
 
   /// @param qkv queries, keys and values one after the other
   /// @param gateUp gates before ups
@@ -47,6 +56,7 @@ final class CudaWeights implements AutoCloseable {
   private final ActivationType type;
   private final WeightUploader uploader;
   private final boolean keepsWidened;
+  private final boolean fp8;
   private final List<DeviceBuffer> buffers = new ArrayList<>();
   private final List<Layer> layers = new ArrayList<>();
   private final long embedTokens;
@@ -56,16 +66,19 @@ final class CudaWeights implements AutoCloseable {
   /// Queues the copy of all tensors; they have arrived when the uploader is closed.
   ///
   /// @param keepsWidened whether matrices that the file has in blocks are also kept widened
+  /// @param fp8 whether the layers' matrices become e4m3; the uploader can then quantise
   CudaWeights(
       CudaContext context,
       LlamaWeights weights,
       ActivationType type,
       WeightUploader uploader,
-      boolean keepsWidened) {
+      boolean keepsWidened,
+      boolean fp8) {
     this.context = context;
     this.type = type;
     this.uploader = uploader;
     this.keepsWidened = keepsWidened;
+    this.fp8 = fp8;
     try {
       // Rows of the embedding are gathered one by one, which takes a dense matrix.
       boolean tied = weights.isTied();
@@ -141,14 +154,34 @@ final class CudaWeights implements AutoCloseable {
       biases.add(part.bias());
       biased |= part.bias().isPresent();
     }
-    return linear(weights, biased ? vector(biases, weights) : 0, keepsWidened);
+    long bias = biased ? vector(biases, weights) : 0;
+    int columns = weights.getFirst().columns();
+    if (fp8 && Fp8Matrix.fits(rows(weights), columns)) {
+      Optional<Fp8Matrix> quantised = Optional.of(quantised(weights));
+      return new Linear(rows(weights), columns, Optional.empty(), List.of(), quantised, bias);
+    }
+    return linear(weights, bias, keepsWidened);
+  }
+
+  private Fp8Matrix quantised(List<TensorView> parts) {
+    int columns = parts.getFirst().columns();
+    String name = parts.getFirst().name();
+    DeviceBuffer values = allocate("e4m3 of " + name, (long) rows(parts) * columns);
+    DeviceBuffer scales = allocate("scales of " + name, (long) rows(parts) * Float.BYTES);
+    int row = 0;
+    for (TensorView part : parts) {
+      uploader.quantise(part, values, scales, row);
+      row += part.rows();
+    }
+    return new Fp8Matrix(values.address(), scales.address(), rows(parts), columns);
   }
 
   private Linear linear(List<TensorView> parts, long bias, boolean widened) {
     List<Matrix> blocks = isInBlocks(parts) ? blocks(parts) : List.of();
     Optional<Matrix> dense =
         widened || blocks.isEmpty() ? Optional.of(dense(parts, blocks)) : Optional.empty();
-    return new Linear(rows(parts), parts.getFirst().columns(), dense, blocks, bias);
+    return new Linear(
+        rows(parts), parts.getFirst().columns(), dense, blocks, Optional.empty(), bias);
   }
 
   private static boolean isInBlocks(List<TensorView> parts) {
@@ -269,6 +302,11 @@ final class CudaWeights implements AutoCloseable {
     }
     head.ifPresent(linears::add);
     return linears;
+  }
+
+  /// All matrices of e4m3.
+  List<Fp8Matrix> fp8Matrices() {
+    return linears().stream().flatMap(linear -> linear.fp8().stream()).toList();
   }
 
   /// Bytes on the device.

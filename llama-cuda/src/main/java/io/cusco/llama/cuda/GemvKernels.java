@@ -49,6 +49,10 @@ final class GemvKernels {
     Store(int code) {
       this.code = code;
     }
+
+    int code() {
+      return code;
+    }
   }
 
   /// A weight matrix on the device, row-major.

@@ -20,6 +20,7 @@ import java.util.Optional;
 ///
 /// Which way a product goes depends on the number of its rows alone; or on nothing, where a row's
 /// result has to be the same in any company: then all go to cublasLt, each matrix to one algorithm.
+/// Matrices of e4m3 go to [Fp8Products].
 final class Products implements AutoCloseable {
   /// Passes over a matrix that is kept in blocks only, before widening it pays. In bytes moved,
   /// Q8_0 breaks even at 5 passes and Q4_0 at 8, but passes of eight rows are bound by arithmetic
@@ -35,7 +36,7 @@ final class Products implements AutoCloseable {
 
   /// Rows that the one algorithm of a matrix is chosen for, those of a step that decodes a large
   /// batch: it has to serve single rows and prompts too.
-  private static final int TYPICAL_ROWS = 128;
+  static final int TYPICAL_ROWS = 128;
 
   private final CudaStream stream;
   private final Cublas cublas;
@@ -44,6 +45,7 @@ final class Products implements AutoCloseable {
   private final ActivationType type;
   private final DeviceBuffer widened;
   private final Optional<CublasLt> oneAlgorithm;
+  private final Optional<Fp8Products> fp8;
   private final LtMatmul[] fixedShapes = new LtMatmul[SHAPES];
   private final Gemm[] shapes = new Gemm[SHAPES];
   private int nextShape;
@@ -52,6 +54,7 @@ final class Products implements AutoCloseable {
   /// @param weights all that will be multiplied with
   /// @param widenedBytes see [#WIDENED_BYTES]; eight rows are widened if they are more
   /// @param oneAlgorithm for all products, if a row's result may not depend on how many there are
+  /// @param fp8 for matrices of e4m3, if there are any; not closed here
   Products(
       CudaContext context,
       CudaStream stream,
@@ -60,8 +63,10 @@ final class Products implements AutoCloseable {
       ActivationType type,
       List<Linear> weights,
       long widenedBytes,
-      Optional<CublasLt> oneAlgorithm) {
+      Optional<CublasLt> oneAlgorithm,
+      Optional<Fp8Products> fp8) {
     this.oneAlgorithm = oneAlgorithm;
+    this.fp8 = fp8;
     this.stream = stream;
     this.cublas = cublas;
     this.type = type;
@@ -69,7 +74,7 @@ final class Products implements AutoCloseable {
     dequantize = new DequantizeKernels(modules, type);
     long bytes =
         weights.stream()
-            .filter(linear -> linear.dense().isEmpty())
+            .filter(linear -> linear.dense().isEmpty() && linear.fp8().isEmpty())
             .mapToLong(linear -> pieceBytes(linear, widenedBytes))
             .max()
             .orElse(0);
@@ -106,6 +111,10 @@ final class Products implements AutoCloseable {
   }
 
   private void run(Linear linear, long from, long to, int rows, Store store) {
+    if (linear.fp8().isPresent()) {
+      fp8.orElseThrow().run(linear.fp8().get(), from, to, rows, store);
+      return;
+    }
     int passes = linear.dense().isPresent() ? 1 : MAX_PASSES;
     if (oneAlgorithm.isEmpty() && rows <= passes * GemvKernels.MAX_ROWS) {
       fewRows(linear, from, to, rows, store);
@@ -205,6 +214,8 @@ final class Products implements AutoCloseable {
         LtMatmul.ofAnyRows(
             new Gemm(
                 false, true, TYPICAL_ROWS, outputs, inputs, in, out, inputs, inputs, stride, false),
+            LtMatmul.Scaling.NONE,
+            LtMatmul.Rows.ANY_WITH_SAME_RESULTS,
             alignment);
     fixedShapes[nextFixedShape] = product;
     nextFixedShape = (nextFixedShape + 1) % SHAPES;

@@ -12,13 +12,15 @@ import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.cuda.driver.PinnedBuffer;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /// Brings tensors from the mapped file to the device through a ring of pinned memory: while one
 /// piece is on its way, the next is read from the file. Pieces are whole rows, and rows are
 /// independent, so that all cores read and convert.
 ///
-/// Types that the device can widen travel as they are; others are converted on the way.
+/// Types that the device can widen travel as they are; others are converted on the way. What
+/// becomes e4m3 does so on the device.
 final class WeightUploader implements AutoCloseable {
   private static final int RING = 4;
 
@@ -36,15 +38,20 @@ final class WeightUploader implements AutoCloseable {
   private final LoadProgress progress;
   private final long totalBytes;
   private long loadedBytes;
+  private final Optional<Fp8Kernels> fp8;
   private DeviceBuffer blocks;
+  private DeviceBuffer unquantised;
 
+  /// @param type bfloat16 if tensors are quantised
   /// @param dequantize kernels that widen to `type`
+  /// @param fp8 kernels that quantise, if that is wanted
   /// @param weights all that will come
   WeightUploader(
       CudaContext context,
       CudaStream stream,
       ActivationType type,
       DequantizeKernels dequantize,
+      Optional<Fp8Kernels> fp8,
       LlamaWeights weights,
       LoadProgress progress) {
     pieceBytes = Math.min(CudaWeights.largestTensorBytes(weights, type), MAX_PIECE_BYTES);
@@ -54,6 +61,7 @@ final class WeightUploader implements AutoCloseable {
     this.stream = stream;
     this.type = type;
     this.dequantize = dequantize;
+    this.fp8 = fp8;
     try {
       for (int i = 0; i < RING; i++) {
         ring[i] = PinnedBuffer.allocate(context, pieceBytes);
@@ -78,18 +86,42 @@ final class WeightUploader implements AutoCloseable {
   }
 
   private void uploadBlocks(TensorView tensor, DeviceBuffer target, long offset) {
-    long numBytes = tensor.segment().byteSize();
-    if (blocks == null || blocks.numBytes() < numBytes) {
-      if (blocks != null) {
-        stream.synchronize();
-        blocks.close();
-      }
-      blocks = DeviceBuffer.allocate(context, "blocks of " + tensor.name(), numBytes);
-    }
+    blocks = atLeast(blocks, tensor.segment().byteSize(), "blocks of " + tensor.name());
     uploadAsIs(tensor, blocks, 0);
     widen(
         new Matrix(tensor.dtype(), blocks.address(), tensor.rows(), tensor.columns()),
         target.address(offset, tensor.numElements() * type.numBytes()));
+  }
+
+  /// Scratch memory that is used again once the stream has passed.
+  private DeviceBuffer atLeast(DeviceBuffer before, long numBytes, String name) {
+    if (before != null && before.numBytes() >= numBytes) {
+      return before;
+    }
+    if (before != null) {
+      stream.synchronize();
+      before.close();
+    }
+    return DeviceBuffer.allocate(context, name, numBytes);
+  }
+
+  /// Queues the copy of a whole tensor as rows of e4m3 with a scale each, rounded to bfloat16
+  /// before that.
+  ///
+  /// @param values `[.., columns]` e4m3, to be filled from `firstRow` on
+  /// @param scales `[..]` float32, as many as `values` has rows
+  void quantise(TensorView tensor, DeviceBuffer values, DeviceBuffer scales, int firstRow) {
+    long count = tensor.numElements();
+    unquantised = atLeast(unquantised, count * type.numBytes(), tensor.name());
+    upload(tensor, unquantised, 0);
+    fp8.orElseThrow()
+        .quantizeRows(
+            stream,
+            unquantised.address(),
+            values.address((long) firstRow * tensor.columns(), count),
+            scales.address((long) firstRow * Float.BYTES, (long) tensor.rows() * Float.BYTES),
+            tensor.rows(),
+            tensor.columns());
   }
 
   /// Queues the copy of a tensor's bytes to `offset` of `target`.
@@ -155,6 +187,9 @@ final class WeightUploader implements AutoCloseable {
     }
     if (blocks != null) {
       blocks.close();
+    }
+    if (unquantised != null) {
+      unquantised.close();
     }
   }
 }

@@ -74,6 +74,7 @@ abstract class AbstractProductsTest extends AbstractKernelTest {
                 ? Optional.empty()
                 : Optional.of(new Matrix(type.dtype(), dense, outputs, INPUTS)),
             kept == Kept.DENSE ? List.of() : blocks,
+            Optional.empty(),
             0);
     try (DeviceBuffer workspace = DeviceBuffer.allocate(device.context(), "workspace", 1 << 20);
         Cublas cublas = Cublas.create(device.stream(), workspace);
@@ -88,7 +89,8 @@ abstract class AbstractProductsTest extends AbstractKernelTest {
                 List.of(linear),
                 // Pieces of 16 rows.
                 17L * INPUTS * type.numBytes(),
-                oneAlgorithm ? Optional.of(cublasLt) : Optional.empty())) {
+                oneAlgorithm ? Optional.of(cublasLt) : Optional.empty(),
+                Optional.empty())) {
       float[] x = randomValues(type, MOST_ROWS * INPUTS);
       float[] before = randomValues(ActivationType.F32, MOST_ROWS * outputs);
       Results all = null;

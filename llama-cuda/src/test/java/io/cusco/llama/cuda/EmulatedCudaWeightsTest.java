@@ -87,9 +87,10 @@ class EmulatedCudaWeightsTest {
             device.stream(),
             TYPE,
             new DequantizeKernels(device.modules(), TYPE),
+            Optional.empty(),
             weights,
             (done, total) -> progress.add(new long[] {done, total}))) {
-      loaded = new CudaWeights(device.context(), weights, TYPE, uploader, keepsWidened);
+      loaded = new CudaWeights(device.context(), weights, TYPE, uploader, keepsWidened, false);
     }
     long fileBytes = CudaWeights.fileBytes(weights);
     assertThat(progress).isNotEmpty().allMatch(step -> step[1] == fileBytes);
@@ -105,6 +106,7 @@ class EmulatedCudaWeightsTest {
                 TYPE,
                 loaded.linears(),
                 32 << 10,
+                Optional.empty(),
                 Optional.empty())) {
       LlamaWeights.Layer layer = weights.layers().getFirst();
       CudaWeights.Layer l = loaded.layers().getFirst();

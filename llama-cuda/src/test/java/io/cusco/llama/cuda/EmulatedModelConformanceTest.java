@@ -11,6 +11,7 @@ import io.cusco.llama.testkit.GoldenModels.Golden;
 import io.cusco.llama.testkit.ModelConformance;
 import io.cusco.llama.testkit.Tolerance;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -26,13 +27,15 @@ class EmulatedModelConformanceTest extends ModelConformance {
 
   @Override
   protected Backend openBackend() {
-    StandIn.install().reset(StandInSettings.DEFAULT.withTotalBytes(4L << 30), SEED);
+    StandInSettings hopper = StandInSettings.DEFAULT.withComputeCapability(9, 0);
+    StandIn.install().reset(hopper.withTotalBytes(4L << 30), SEED);
     return new CudaBackend(BackendOptions.DEFAULT, CudaProbe.run().devices());
   }
 
   /// Exactly: biases, rotary scaling, odd sizes. Fast: the three ways a matrix gets to the device
   /// (as it is, widened there, widened on the way) in both types, head widths with attention
-  /// kernels of their own (64) and without, one and eight query heads for a key.
+  /// kernels of their own (64) and without, one and eight query heads for a key. FP8: from bfloat16
+  /// and from blocks.
   private static final Map<ComputeMode, Set<String>> IN_EVERY_BUILD =
       Map.of(
           ComputeMode.F32,
@@ -45,7 +48,9 @@ class EmulatedModelConformanceTest extends ModelConformance {
               "kquant/kquant-Q4_K_M-like.gguf",
               "kquant/kquant-Q3_K.gguf",
               "llama32-tied/hf-bf16",
-              "mqa/hf-bf16"));
+              "mqa/hf-bf16"),
+          ComputeMode.FP8,
+          Set.of("llama3/hf-bf16", "llama31-ropescale/llama31-ropescale-Q8_0.gguf"));
 
   @Override
   protected boolean includes(Golden golden, ComputeMode compute) {
@@ -62,5 +67,10 @@ class EmulatedModelConformanceTest extends ModelConformance {
   @Override
   protected Tolerance fastPathTolerance() {
     return Tolerance.BF16_INPUTS;
+  }
+
+  @Override
+  protected Optional<Tolerance> fp8Tolerance() {
+    return Optional.of(Tolerance.FP8);
   }
 }

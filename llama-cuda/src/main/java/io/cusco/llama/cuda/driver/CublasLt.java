@@ -1,5 +1,8 @@
 package io.cusco.llama.cuda.driver;
 
+import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.CUBLAS_STATUS_INVALID_VALUE;
+import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.CUBLAS_STATUS_NOT_SUPPORTED;
+import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.CUBLAS_STATUS_SUCCESS;
 import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.cublasLtCreate;
 import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.cublasLtDestroy;
 import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.cublasLtGetVersion;
@@ -9,13 +12,12 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /// A cublasLt handle with one workspace: products with a bias, with FP8 inputs, and those of any
-/// number of rows by one algorithm ([LtMatmul#anyRows()]). Descriptors and the chosen algorithm are
-/// kept for every [LtMatmul] that it has seen. Used on the context's thread.
+/// number of rows by one algorithm ([LtMatmul.Rows]). Descriptors and the chosen algorithm are kept
+/// for every [LtMatmul] that it has seen. Used on the context's thread.
 public final class CublasLt implements AutoCloseable {
-  private static final LtMatmul.Operands NO_SCALES = LtMatmul.Operands.of(0, 0, 0);
-
   private final CudaContext context;
   private final DeviceBuffer workspace;
   private final Handle handle;
@@ -47,33 +49,72 @@ public final class CublasLt implements AutoCloseable {
   /// @throws CudaException if cublasLt cannot do this product on this device
   public void prepare(LtMatmul matmul, LtMatmul.Operands operands) {
     matmul.require(operands);
-    plan(matmul, operands);
+    plan(matmul, operands.scaleA(), operands.scaleB());
+  }
+
+  /// Why cublasLt cannot do a product of any number of rows here: what prepares it is kept if it
+  /// can.
+  ///
+  /// @param scaleA,scaleB device addresses of scale factors, or 0 where there are none
+  /// @return empty if it can
+  public Optional<String> refusal(LtMatmul matmul, long scaleA, long scaleB) {
+    matmul.requireAnyRows(0, 0, 0, scaleA, scaleB);
+    try {
+      plan(matmul, scaleA, scaleB);
+      return Optional.empty();
+    } catch (CudaException e) {
+      // Versions before 12.9 do not know the attribute that asks for scales per row.
+      if (e.code() == CUBLAS_STATUS_NOT_SUPPORTED()
+          || e.code() == CUBLAS_STATUS_INVALID_VALUE()
+          || e.code() == CUBLAS_STATUS_SUCCESS()) {
+        return Optional.of(e.getMessage());
+      }
+      throw e;
+    }
   }
 
   /// Queues one product.
   public void matmul(
       LtMatmul matmul, float alpha, LtMatmul.Operands operands, float beta, CudaStream stream) {
     matmul.require(operands);
-    LtPlan plan = plan(matmul, operands);
+    LtPlan plan = plan(matmul, operands.scaleA(), operands.scaleB());
     plan.run(handle.get(), alpha, operands, beta, stream, workspace);
   }
 
-  /// Queues `c = a b + beta c` for `rows` rows, whatever the m of `matmul`.
+  /// Queues `c = a b + beta c` for `rows` rows, whatever the m of `matmul`, without scales.
   ///
-  /// @param matmul of any number of rows ([LtMatmul#anyRows()])
+  /// @param matmul of any number of rows ([LtMatmul.Rows])
   /// @param a,b,c device addresses of the matrices
   /// @throws CudaException also if the algorithm does not serve so many rows
   public void matmul(
       LtMatmul matmul, int rows, long a, long b, float beta, long c, CudaStream stream) {
-    matmul.requireAnyRows(a, b, c);
-    plan(matmul, NO_SCALES).run(handle.get(), rows, a, b, beta, c, stream);
+    scaledMatmul(matmul, rows, a, 0, b, 0, beta, c, stream);
   }
 
-  private LtPlan plan(LtMatmul matmul, LtMatmul.Operands operands) {
+  /// The same with FP8 inputs and their scales.
+  ///
+  /// @param scaleA,scaleB device addresses of the scale factors that `matmul` declares, or 0
+  public void scaledMatmul(
+      LtMatmul matmul,
+      int rows,
+      long a,
+      long scaleA,
+      long b,
+      long scaleB,
+      float beta,
+      long c,
+      CudaStream stream) {
+    matmul.requireAnyRows(a, b, c, scaleA, scaleB);
+    LtPlan plan = plan(matmul, scaleA, scaleB);
+    plan.setScales(scaleA, scaleB);
+    plan.run(handle.get(), rows, a, b, beta, c, stream, workspace);
+  }
+
+  private LtPlan plan(LtMatmul matmul, long scaleA, long scaleB) {
     MemorySegment lt = handle.get();
     LtPlan plan = plans.get(matmul);
     if (plan == null) {
-      plan = new LtPlan(context, lt, matmul, operands, workspace.numBytes());
+      plan = new LtPlan(context, lt, matmul, scaleA, scaleB, workspace.numBytes());
       plans.put(matmul, plan);
     }
     return plan;

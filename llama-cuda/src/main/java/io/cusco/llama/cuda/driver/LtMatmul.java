@@ -5,10 +5,20 @@ package io.cusco.llama.cuda.driver;
 /// @param gemm shape and types; FP8 inputs need `transposeB` and no `transposeA`
 /// @param bias whether a vector of n elements of the output's type is added to every row of C
 /// @param scaling how FP8 inputs are scaled back
-/// @param anyRows whether one algorithm serves every number of rows of A and C, m being the one
-///   that it is chosen for, and adds up an element in one piece: the rows' number changes no result
+/// @param rows which numbers of rows of A and C the algorithm serves
 /// @param alignment of C's address in bytes
-public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling, boolean anyRows, int alignment) {
+public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling, Rows rows, int alignment) {
+  /// How many rows A and C may have, and what their number may change.
+  public enum Rows {
+    /// m.
+    EXACT,
+    /// Any number; the algorithm is chosen for m.
+    ANY,
+    /// Any number, by an algorithm that adds up an element in one piece: the rows' number changes
+    /// no result.
+    ANY_WITH_SAME_RESULTS
+  }
+
   /// How scale factors, float32 on the device, belong to the inputs.
   public enum Scaling {
     /// There are none.
@@ -33,22 +43,23 @@ public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling, boolean anyRows
 
   /// The fastest way for the shape of `gemm`.
   public LtMatmul(Gemm gemm, boolean bias, Scaling scaling) {
-    this(gemm, bias, scaling, false, ALIGNMENT);
+    this(gemm, bias, scaling, Rows.EXACT, ALIGNMENT);
   }
 
   /// One way for any number of rows.
   ///
   /// @param gemm its m is the number of rows to choose for
   /// @param alignment of C's address, a power of two up to [#ALIGNMENT]
-  public static LtMatmul ofAnyRows(Gemm gemm, int alignment) {
-    if (gemm.transposeA()) {
-      throw new IllegalArgumentException(gemm + ": the rows of A are its columns");
+  public static LtMatmul ofAnyRows(Gemm gemm, Scaling scaling, Rows rows, int alignment) {
+    if (gemm.transposeA() || rows == Rows.EXACT) {
+      throw new IllegalArgumentException(
+          "%s, %s: the rows of A are its columns, or m of them".formatted(gemm, rows));
     }
-    return new LtMatmul(gemm, false, Scaling.NONE, true, alignment);
+    return new LtMatmul(gemm, false, scaling, rows, alignment);
   }
 
-  void requireAnyRows(long a, long b, long c) {
-    if (!anyRows) {
+  void requireAnyRows(long a, long b, long c, long scaleA, long scaleB) {
+    if (rows == Rows.EXACT) {
       throw new IllegalArgumentException(this + " is for " + gemm.m() + " rows");
     }
     if ((a | b) % ALIGNMENT != 0 || c % alignment != 0) {
@@ -56,20 +67,30 @@ public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling, boolean anyRows
           "A at 0x%x and B at 0x%x must start at multiples of %d bytes, C at 0x%x of %d"
               .formatted(a, b, ALIGNMENT, c, alignment));
     }
+    requireScales(scaleA, scaleB);
   }
 
   void require(Operands operands) {
+    if (rows != Rows.EXACT) {
+      throw new IllegalArgumentException(this + " wants to be told the number of rows");
+    }
     if ((operands.a | operands.b | operands.c) % ALIGNMENT != 0) {
       throw new IllegalArgumentException(
           "%s: matrices must start at multiples of %d bytes".formatted(operands, ALIGNMENT));
     }
-    boolean scaled = scaling != Scaling.NONE;
-    if (bias != (operands.bias != 0)
-        || scaled != (operands.scaleA != 0)
-        || scaled != (operands.scaleB != 0)) {
+    if (bias != (operands.bias != 0)) {
       throw new IllegalArgumentException(
-          "%s does not fit %s: exactly the declared bias and scales must be given"
-              .formatted(operands, this));
+          "%s does not fit %s: exactly the declared bias must be given".formatted(operands, this));
+    }
+    requireScales(operands.scaleA, operands.scaleB);
+  }
+
+  private void requireScales(long scaleA, long scaleB) {
+    boolean scaled = scaling != Scaling.NONE;
+    if (scaled != (scaleA != 0) || scaled != (scaleB != 0)) {
+      throw new IllegalArgumentException(
+          "scales at 0x%x and 0x%x do not fit %s: exactly the declared ones must be given"
+              .formatted(scaleA, scaleB, this));
     }
   }
 }

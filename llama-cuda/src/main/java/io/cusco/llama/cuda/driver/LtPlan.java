@@ -27,22 +27,27 @@ final class LtPlan {
   private MemorySegment layoutA = MemorySegment.NULL;
   private MemorySegment layoutB = MemorySegment.NULL;
   private MemorySegment layoutC = MemorySegment.NULL;
-  private LtMatmul.Operands pointers = LtMatmul.Operands.of(0, 0, 0);
+  private long bias;
+  private long scaleA;
+  private long scaleB;
   private int rows;
 
   /// Makes the descriptors and asks for the best algorithm.
+  ///
+  /// @param scaleA,scaleB any addresses of scales, or 0: some algorithms want to see them
   LtPlan(
       CudaContext context,
       MemorySegment handle,
       LtMatmul matmul,
-      LtMatmul.Operands operands,
+      long scaleA,
+      long scaleB,
       long workspaceBytes) {
     this.context = context;
     this.matmul = matmul;
     rows = matmul.gemm().m();
     try {
       describe();
-      setPointers(operands);
+      setScales(scaleA, scaleB);
       chooseAlgorithm(handle, workspaceBytes);
     } catch (RuntimeException e) {
       destroy();
@@ -97,9 +102,9 @@ final class LtPlan {
     MemorySegment preference = pointer.get(ADDRESS, 0);
     try {
       // Without a workspace, blocks that share an element have nowhere to meet.
-      slot.set(JAVA_LONG, 0, matmul.anyRows() ? 0 : workspaceBytes);
+      slot.set(JAVA_LONG, 0, inOnePiece() ? 0 : workspaceBytes);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES(), Long.BYTES);
-      if (matmul.anyRows()) {
+      if (inOnePiece()) {
         slot.set(JAVA_INT, 0, CublasLt.CUBLASLT_REDUCTION_SCHEME_NONE());
         prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK(), Integer.BYTES);
       }
@@ -140,6 +145,10 @@ final class LtPlan {
     }
   }
 
+  private boolean inOnePiece() {
+    return matmul.rows() == LtMatmul.Rows.ANY_WITH_SAME_RESULTS;
+  }
+
   private void prefer(MemorySegment preference, int attribute, long numBytes) {
     check(
         CublasLt.cublasLtMatmulPreferenceSetAttribute(preference, attribute, slot, numBytes),
@@ -153,20 +162,17 @@ final class LtPlan {
       float betaValue,
       CudaStream stream,
       DeviceBuffer workspace) {
-    setPointers(operands);
+    if (operands.bias() != bias) {
+      setPointer(CublasLt.CUBLASLT_MATMUL_DESC_BIAS_POINTER(), operands.bias());
+      bias = operands.bias();
+    }
+    setScales(operands.scaleA(), operands.scaleB());
     alpha.set(JAVA_FLOAT, 0, alphaValue);
     beta.set(JAVA_FLOAT, 0, betaValue);
-    multiply(
-        handle,
-        operands.a(),
-        operands.b(),
-        operands.c(),
-        MemorySegment.ofAddress(workspace.address()),
-        workspace.numBytes(),
-        stream);
+    multiply(handle, operands.a(), operands.b(), operands.c(), workspace, stream);
   }
 
-  /// Any number of rows; see [LtMatmul#anyRows()].
+  /// Any number of rows; see [LtMatmul.Rows].
   void run(
       MemorySegment handle,
       int numRows,
@@ -174,7 +180,8 @@ final class LtPlan {
       long b,
       float betaValue,
       long c,
-      CudaStream stream) {
+      CudaStream stream,
+      DeviceBuffer workspace) {
     if (numRows != rows) {
       // The rows of A and C are columns to cublasLt.
       slot.set(JAVA_LONG, 0, numRows);
@@ -184,7 +191,7 @@ final class LtPlan {
     }
     alpha.set(JAVA_FLOAT, 0, 1);
     beta.set(JAVA_FLOAT, 0, betaValue);
-    multiply(handle, a, b, c, MemorySegment.NULL, 0, stream);
+    multiply(handle, a, b, c, workspace, stream);
   }
 
   private void setColumns(MemorySegment layout) {
@@ -195,14 +202,9 @@ final class LtPlan {
   }
 
   private void multiply(
-      MemorySegment handle,
-      long a,
-      long b,
-      long c,
-      MemorySegment workspace,
-      long workspaceBytes,
-      CudaStream stream) {
+      MemorySegment handle, long a, long b, long c, DeviceBuffer workspace, CudaStream stream) {
     MemorySegment result = MemorySegment.ofAddress(c);
+    boolean scratch = !inOnePiece();
     check(
         CublasLt.cublasLtMatmul(
             handle,
@@ -218,24 +220,22 @@ final class LtPlan {
             result,
             layoutC,
             cublasLtMatmulHeuristicResult_t.algo(heuristic),
-            workspace,
-            workspaceBytes,
+            scratch ? MemorySegment.ofAddress(workspace.address()) : MemorySegment.NULL,
+            scratch ? workspace.numBytes() : 0,
             stream.handle()),
         "cublasLtMatmul");
   }
 
-  /// The descriptor holds the addresses of bias and scales; it is changed only when they change.
-  private void setPointers(LtMatmul.Operands operands) {
-    if (operands.bias() != pointers.bias()) {
-      setPointer(CublasLt.CUBLASLT_MATMUL_DESC_BIAS_POINTER(), operands.bias());
+  /// The descriptor holds the addresses; they are set when they change.
+  void setScales(long newScaleA, long newScaleB) {
+    if (newScaleB != scaleB) {
+      setPointer(CublasLt.CUBLASLT_MATMUL_DESC_A_SCALE_POINTER(), newScaleB);
+      scaleB = newScaleB;
     }
-    if (operands.scaleB() != pointers.scaleB()) {
-      setPointer(CublasLt.CUBLASLT_MATMUL_DESC_A_SCALE_POINTER(), operands.scaleB());
+    if (newScaleA != scaleA) {
+      setPointer(CublasLt.CUBLASLT_MATMUL_DESC_B_SCALE_POINTER(), newScaleA);
+      scaleA = newScaleA;
     }
-    if (operands.scaleA() != pointers.scaleA()) {
-      setPointer(CublasLt.CUBLASLT_MATMUL_DESC_B_SCALE_POINTER(), operands.scaleA());
-    }
-    pointers = operands;
   }
 
   private void setPointer(int attribute, long address) {

@@ -17,7 +17,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /// The emulator runs every calibration kernel, and gives what GPUs gave where that was recorded.
-@EmulatedGpu
+@EmulatedGpu(compute = 89)
 class EmulatedCalibrationTest {
   /// Recorded by [GpuCalibrationTest], one file per GPU.
   private static final Path GOLDENS = Path.of("src/test/resources/io/cusco/llama/cuda/calibration");

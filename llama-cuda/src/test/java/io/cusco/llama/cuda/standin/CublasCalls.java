@@ -91,12 +91,12 @@ final class CublasCalls {
 
   /// Needs no device, as in the library.
   int cublasGetVersion_v2(MemorySegment handle, MemorySegment version) {
-    HostMemory.putInt(version, CublasVersion.NUMBER);
+    HostMemory.putInt(version, standIn.gpu().settings().cublasVersion());
     return 0;
   }
 
   int cublasGetProperty(int property, MemorySegment value) {
-    HostMemory.putInt(value, CublasVersion.property(property));
+    HostMemory.putInt(value, standIn.gpu().settings().cublasProperty(property));
     return 0;
   }
 

@@ -13,6 +13,7 @@ import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.cuda.driver.ElementType;
 import io.cusco.llama.cuda.driver.Gemm;
 import io.cusco.llama.cuda.driver.LtMatmul;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -107,6 +108,33 @@ class CublasLtTest {
               .isCloseTo(expected, within(Math.abs(expected) * 0x1p-8 + 1e-6));
         }
       }
+    }
+  }
+
+  @Test
+  void scalesPerRowAreRefusedWhereTheyAreNotKnown(StandIn standIn) {
+    Gemm gemm = Gemm.linear(TOKENS, OUT, IN, ElementType.FP8_E4M3, ElementType.BF16);
+    LtMatmul matmul =
+        LtMatmul.ofAnyRows(
+            gemm, LtMatmul.Scaling.PER_ROW, LtMatmul.Rows.ANY, LtMatmul.ALIGNMENT);
+    StandInSettings hopper = StandInSettings.DEFAULT.withComputeCapability(9, 0);
+    assertThat(refusal(standIn, hopper, matmul)).isEmpty();
+    assertThat(refusal(standIn, hopper.withCublasVersion(120801), matmul).orElseThrow())
+        .contains("no algorithm");
+    assertThat(refusal(standIn, hopper.withCublasVersion(120603), matmul).orElseThrow())
+        .contains("cublasLtMatmulDescSetAttribute");
+    assertThat(refusal(standIn, hopper.withComputeCapability(10, 0), matmul).orElseThrow())
+        .contains("compute capability 10.0");
+  }
+
+  private static Optional<String> refusal(
+      StandIn standIn, StandInSettings settings, LtMatmul matmul) {
+    standIn.reset(settings, SEED);
+    assertThat(CudaDriver.cuInit(0)).isZero();
+    try (CudaContext context = CudaContext.open(CudaDevice.all().getFirst());
+        DeviceBuffer workspace = DeviceBuffer.allocate(context, "workspace", 1 << 16);
+        CublasLt lt = CublasLt.create(context, workspace)) {
+      return lt.refusal(matmul, workspace.address(), workspace.address());
     }
   }
 

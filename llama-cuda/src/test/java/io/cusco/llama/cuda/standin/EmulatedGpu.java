@@ -16,4 +16,10 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith({EmulatedGpuExtension.class, StandInFaults.class})
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
-public @interface EmulatedGpu {}
+public @interface EmulatedGpu {
+  /// Compute capability, as 90 for 9.0.
+  int compute() default 80;
+
+  /// Version of cuBLAS, as 120603 for 12.6.3.
+  int cublas() default 120901;
+}

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
+import org.junit.platform.commons.support.AnnotationSupport;
 
 /// See [EmulatedGpu].
 final class EmulatedGpuExtension
@@ -39,7 +40,14 @@ final class EmulatedGpuExtension
 
   @Override
   public void beforeEach(ExtensionContext test) {
-    StandIn.install().reset(StandInSettings.DEFAULT, seed);
+    EmulatedGpu gpu =
+        AnnotationSupport.findAnnotation(test.getRequiredTestClass(), EmulatedGpu.class)
+            .orElseThrow();
+    StandInSettings settings =
+        StandInSettings.DEFAULT
+            .withComputeCapability(gpu.compute() / 10, gpu.compute() % 10)
+            .withCublasVersion(gpu.cublas());
+    StandIn.install().reset(settings, seed);
   }
 
   @Override

@@ -1,10 +1,15 @@
 package io.cusco.llama.cuda.standin;
 
+import static io.cusco.llama.cuda.standin.CublasStatus.CUBLAS_STATUS_INVALID_VALUE;
+
+import io.cusco.llama.cuda.bindings.cublaslt.CublasLt;
 import java.lang.foreign.MemorySegment;
 
 /// cublasLt without a device: version, texts, descriptors. Works before there is a context, as in
 /// the library.
 final class LtDescriptorCalls {
+  private static final int SCALE_MODES_SINCE = 120800;
+
   private final StandIn standIn;
   private final StatusTexts texts = new StatusTexts();
 
@@ -27,7 +32,7 @@ final class LtDescriptorCalls {
   }
 
   long cublasLtGetVersion() {
-    return CublasVersion.NUMBER;
+    return standIn.gpu().settings().cublasVersion();
   }
 
   long cublasLtGetCudartVersion() {
@@ -35,7 +40,7 @@ final class LtDescriptorCalls {
   }
 
   int cublasLtGetProperty(int property, MemorySegment value) {
-    HostMemory.putInt(value, CublasVersion.property(property));
+    HostMemory.putInt(value, standIn.gpu().settings().cublasProperty(property));
     return 0;
   }
 
@@ -57,6 +62,12 @@ final class LtDescriptorCalls {
 
   int cublasLtMatmulDescSetAttribute(
       MemorySegment descriptor, int attribute, MemorySegment buffer, long numBytes) {
+    StandInFault.require(
+        standIn.gpu().settings().cublasVersion() >= SCALE_MODES_SINCE
+            || (attribute != CublasLt.CUBLASLT_MATMUL_DESC_A_SCALE_MODE()
+                && attribute != CublasLt.CUBLASLT_MATMUL_DESC_B_SCALE_MODE()),
+        CUBLAS_STATUS_INVALID_VALUE,
+        "scale modes came with cublasLt 12.8");
     get(descriptor, LtDescriptor.class).attributes().set(attribute, buffer, numBytes);
     return 0;
   }

@@ -11,6 +11,8 @@ package io.cusco.llama.cuda.standin;
 /// @param totalBytes device memory
 /// @param numMultiprocessors few, so that kernels sized by it do not make the emulator slow
 /// @param initResult what cuInit returns
+/// @param cublasVersion of both cuBLAS libraries: 120901 is 12.9.1, which fits the driver and was
+///   the first with scales per row of FP8 matrices
 public record StandInSettings(
     String deviceName,
     int driverVersion,
@@ -19,7 +21,8 @@ public record StandInSettings(
     int computeMinor,
     long totalBytes,
     int numMultiprocessors,
-    CuResult initResult) {
+    CuResult initResult,
+    int cublasVersion) {
 
   public static final StandInSettings DEFAULT =
       new StandInSettings(
@@ -30,7 +33,8 @@ public record StandInSettings(
           0,
           256L << 20,
           4,
-          CuResult.CUDA_SUCCESS);
+          CuResult.CUDA_SUCCESS,
+          120901);
 
   public StandInSettings withDriverVersion(int version) {
     return new StandInSettings(
@@ -41,7 +45,8 @@ public record StandInSettings(
         computeMinor,
         totalBytes,
         numMultiprocessors,
-        initResult);
+        initResult,
+        cublasVersion);
   }
 
   public StandInSettings withNumDevices(int devices) {
@@ -53,7 +58,8 @@ public record StandInSettings(
         computeMinor,
         totalBytes,
         numMultiprocessors,
-        initResult);
+        initResult,
+        cublasVersion);
   }
 
   public StandInSettings withComputeCapability(int major, int minor) {
@@ -65,7 +71,8 @@ public record StandInSettings(
         minor,
         totalBytes,
         numMultiprocessors,
-        initResult);
+        initResult,
+        cublasVersion);
   }
 
   public StandInSettings withTotalBytes(long bytes) {
@@ -77,7 +84,8 @@ public record StandInSettings(
         computeMinor,
         bytes,
         numMultiprocessors,
-        initResult);
+        initResult,
+        cublasVersion);
   }
 
   public StandInSettings withInitResult(CuResult result) {
@@ -89,7 +97,33 @@ public record StandInSettings(
         computeMinor,
         totalBytes,
         numMultiprocessors,
-        result);
+        result,
+        cublasVersion);
+  }
+
+  public StandInSettings withCublasVersion(int version) {
+    return new StandInSettings(
+        deviceName,
+        driverVersion,
+        numDevices,
+        computeMajor,
+        computeMinor,
+        totalBytes,
+        numMultiprocessors,
+        initResult,
+        version);
+  }
+
+  /// Part 0, 1 or 2 of the version of cuBLAS (libraryPropertyType).
+  int cublasProperty(int property) {
+    return switch (property) {
+      case 0 -> cublasVersion / 10_000;
+      case 1 -> cublasVersion / 100 % 100;
+      case 2 -> cublasVersion % 100;
+      default ->
+          throw new StandInFault(
+              CublasStatus.CUBLAS_STATUS_INVALID_VALUE, "library property " + property);
+    };
   }
 
   /// The largest dynamic shared memory that a kernel may opt in to, in bytes.
