@@ -11,8 +11,9 @@ import java.util.EnumMap;
 import java.util.Locale;
 import java.util.Map;
 
-/// The PTX of all kernels, loaded into one context: once, for any number of models. Used on the
-/// context's thread; closed after the [CudaKernels] made from it.
+/// The PTX of all kernels, loaded into one context: once, for any number of models. Kernels that
+/// only newer GPUs run are loaded when one is first asked for. Used on the context's thread; closed
+/// after the [CudaKernels] made from it.
 final class KernelModules implements AutoCloseable {
 
   /// One PTX file each, next to this class; made by `scripts/build-ptx` from `src/main/cuda`.
@@ -31,31 +32,45 @@ final class KernelModules implements AutoCloseable {
     SAMPLING,
     SILU_MUL;
 
+    /// Whether its PTX has FP8 instructions: `.target sm_89`, PTX ISA 8.1 (`scripts/build-ptx`).
+    boolean fp8() {
+      return name().endsWith("_FP8");
+    }
+
     String fileName() {
       return name().toLowerCase(Locale.ROOT) + ".ptx";
     }
   }
 
-  private final Map<Family, CudaModule> modules;
+  private final CudaContext context;
+  private final Map<Family, CudaModule> modules = new EnumMap<>(Family.class);
 
-  private KernelModules(Map<Family, CudaModule> modules) {
-    this.modules = modules;
+  private KernelModules(CudaContext context) {
+    this.context = context;
   }
 
-  /// Lets the driver translate every family for its device; drivers keep the result for later runs.
+  /// Lets the driver translate every family that every device runs; drivers keep the result for
+  /// later runs.
   ///
   /// @throws io.cusco.llama.cuda.driver.CudaException if the driver refuses one
   static KernelModules load(CudaContext context) {
-    KernelModules loaded = new KernelModules(new EnumMap<>(Family.class));
+    KernelModules loaded = new KernelModules(context);
     try {
       for (Family family : Family.values()) {
-        loaded.modules.put(family, CudaModule.load(context, family.fileName(), ptx(family)));
+        if (!family.fp8()) {
+          loaded.module(family);
+        }
       }
       return loaded;
     } catch (RuntimeException | Error e) {
       loaded.close();
       throw e;
     }
+  }
+
+  private CudaModule module(Family family) {
+    return modules.computeIfAbsent(
+        family, missing -> CudaModule.load(context, missing.fileName(), ptx(missing)));
   }
 
   /// The PTX text of a family.
@@ -73,8 +88,11 @@ final class KernelModules implements AutoCloseable {
   }
 
   /// A kernel to be launched with arguments of these types, which are compared with the PTX's.
+  ///
+  /// @throws io.cusco.llama.cuda.driver.CudaException if the family is loaded now and the driver
+  ///   refuses it
   KernelLaunch kernel(Family family, String kernel, ParameterType... parameters) {
-    return new KernelLaunch(modules.get(family).function(kernel, parameters));
+    return new KernelLaunch(module(family).function(kernel, parameters));
   }
 
   @Override

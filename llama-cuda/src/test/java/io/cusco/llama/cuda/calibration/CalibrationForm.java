@@ -79,6 +79,11 @@ record CalibrationForm(String name, List<Cell> results, List<Cell> inputs, Strin
     return space < 0 ? name : name.substring(0, space);
   }
 
+  /// The oldest architecture that has the instruction, as 89 of `sm_89`.
+  int architecture() {
+    return name.contains("e4m3") ? 89 : 80;
+  }
+
   int inputRowBytes() {
     return inputs.size() * CELL_BYTES;
   }

@@ -19,9 +19,17 @@ final class CalibrationForms {
 
   private CalibrationForms() {}
 
+  /// All forms that a device of this compute capability has, in a fixed order.
+  ///
+  /// @param architecture as 90 for compute capability 9.0
+  static List<CalibrationForm> of(int architecture) {
+    return all().stream().filter(form -> form.architecture() <= architecture).toList();
+  }
+
   /// All forms, in a fixed order.
   static List<CalibrationForm> all() {
     List<CalibrationForm> forms = new ArrayList<>();
+    CalibrationTable.FP8.lines().forEach(line -> forms.add(elementwise(line)));
     for (String table :
         new String[] {CalibrationTable.INTEGER, CalibrationTable.FLOAT, CalibrationTable.CONVERT}) {
       table.lines().forEach(line -> forms.add(elementwise(line)));

@@ -10,18 +10,32 @@ import io.cusco.llama.cuda.driver.LaunchShape;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
-/// All calibration kernels as one PTX module, and their run on a device.
+/// The calibration kernels as a PTX module for each architecture, and their run on a device.
 final class CalibrationModule {
   private CalibrationModule() {}
 
-  /// The text; the same for the same forms. Its header is that of the shipped kernels.
-  static String ptx(List<CalibrationForm> forms) {
-    StringBuilder text = new StringBuilder(".version 7.0\n.target sm_80\n.address_size 64\n\n");
+  /// The texts by architecture; the same for the same forms. Headers are those of the shipped
+  /// kernels.
+  static Map<Integer, String> ptx(List<CalibrationForm> forms) {
+    Map<Integer, StringBuilder> texts = new TreeMap<>();
     for (int i = 0; i < forms.size(); i++) {
-      text.append(forms.get(i).kernel(kernelName(i)));
+      CalibrationForm form = forms.get(i);
+      texts
+          .computeIfAbsent(form.architecture(), CalibrationModule::header)
+          .append(form.kernel(kernelName(i)));
     }
-    return text.toString();
+    Map<Integer, String> modules = new TreeMap<>();
+    texts.forEach((architecture, text) -> modules.put(architecture, text.toString()));
+    return modules;
+  }
+
+  private static StringBuilder header(int architecture) {
+    return new StringBuilder(architecture < 89 ? ".version 7.0" : ".version 8.1")
+        .append("\n.target sm_")
+        .append(architecture)
+        .append("\n.address_size 64\n\n");
   }
 
   private static String kernelName(int form) {
@@ -33,9 +47,20 @@ final class CalibrationModule {
   /// @return output rows by form name
   static Map<String, byte[]> run(KernelDevice device, List<CalibrationForm> forms) {
     Map<String, byte[]> results = new LinkedHashMap<>();
-    try (CudaModule module = CudaModule.load(device.context(), "calibration", ptx(forms))) {
+    ptx(forms)
+        .forEach((architecture, text) -> results.putAll(run(device, forms, architecture, text)));
+    return results;
+  }
+
+  private static Map<String, byte[]> run(
+      KernelDevice device, List<CalibrationForm> forms, int architecture, String text) {
+    Map<String, byte[]> results = new LinkedHashMap<>();
+    try (CudaModule module = CudaModule.load(device.context(), "calibration", text)) {
       for (int i = 0; i < forms.size(); i++) {
         CalibrationForm form = forms.get(i);
+        if (form.architecture() != architecture) {
+          continue;
+        }
         CudaFunction function = module.function(kernelName(i), POINTER, POINTER);
         DeviceBuffer inputs = device.upload(CalibrationInputs.of(form));
         DeviceBuffer outputs = device.output((long) CalibrationInputs.ROWS * form.outputRowBytes());

@@ -262,4 +262,12 @@ final class CalibrationTable {
       cvt.sat.u16.s32 = h r
       cvt.sat.s32.s64 = r l
       """;
+
+  /// What came with compute capability 8.9.
+  static final String FP8 =
+      """
+      cvt.rn.satfinite.e4m3x2.f32 = h f f
+      cvt.rn.satfinite.e4m3x2.f16x2 = h X
+      cvt.rn.f16x2.e4m3x2 = X h
+      """;
 }

@@ -2,6 +2,7 @@ package io.cusco.llama.cuda.emulator;
 
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.util.function.IntUnaryOperator;
 import java.util.function.LongUnaryOperator;
 
 /// `cvt` between all types (PTX ISA, "Data Movement and Conversion Instructions: cvt").
@@ -9,6 +10,9 @@ final class ConvertOps {
   private ConvertOps() {}
 
   static Operation compile(Form form) {
+    if (form.instruction().modifiers().contains("e4m3x2")) {
+      return e4m3(form);
+    }
     String rounding = form.takeOneOf("rni", "rzi", "rmi", "rpi", "rn", "rz", "rm", "rp");
     boolean relu = form.take("relu");
     boolean saturate = form.take("sat");
@@ -48,6 +52,49 @@ final class ConvertOps {
         form.in(1, from),
         form.in(2, from),
         (a, b) -> (int) (convert.applyAsLong(a) << 16 | convert.applyAsLong(b)));
+  }
+
+  /// `cvt.rn.satfinite.e4m3x2.f32 d, a, b`, where a becomes the upper half, the same from f16x2,
+  /// and `cvt.rn.f16x2.e4m3x2 d, a`, which is exact.
+  private static Operation e4m3(Form form) {
+    form.requireTarget(89);
+    boolean rounded = form.take("rn");
+    boolean saturate = form.take("satfinite");
+    boolean relu = form.take("relu");
+    boolean narrows = form.takeBefore("e4m3x2");
+    PtxType other = form.takeType();
+    if (!rounded || saturate != narrows) {
+      throw new IllegalArgumentException(
+          "only cvt.rn.satfinite to e4m3x2 and cvt.rn from e4m3x2 are emulated");
+    }
+    IntUnaryOperator convert =
+        bits -> {
+          float value =
+              other == PtxType.F32 ? Float.intBitsToFloat(bits) : FloatBits.fromF16(bits & 0xffff);
+          return E4m3.of(relu && value < 0 ? 0 : value);
+        };
+    if (narrows && other == PtxType.F32) {
+      form.finish(3);
+      return Lanes.binary(
+          form.out(0, PtxType.B16),
+          form.in(1, other),
+          form.in(2, other),
+          (a, b) -> convert.applyAsInt(a) << 8 | convert.applyAsInt(b));
+    }
+    form.finish(2);
+    if (other != PtxType.F16X2 || (relu && !narrows)) {
+      throw new IllegalArgumentException("e4m3x2 is converted from f32 and f16x2, and to f16x2");
+    }
+    if (narrows) {
+      return Lanes.unary(
+          form.out(0, PtxType.B16),
+          form.in(1, other),
+          a -> convert.applyAsInt(a >>> 16) << 8 | convert.applyAsInt(a));
+    }
+    return Lanes.unary(
+        form.out(0, other),
+        form.in(1, PtxType.B16),
+        a -> FloatBits.toF16(E4m3.toFloat(a >>> 8)) << 16 | FloatBits.toF16(E4m3.toFloat(a)));
   }
 
   /// From the bits of one type to the bits of another; integers come out extended by their sign.

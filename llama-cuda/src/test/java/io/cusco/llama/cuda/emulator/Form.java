@@ -9,11 +9,13 @@ import java.util.List;
 final class Form {
   private final PtxInstruction instruction;
   private final Slots slots;
+  private final int target;
   private final List<String> modifiers;
 
-  Form(PtxInstruction instruction, Slots slots) {
+  Form(PtxInstruction instruction, Slots slots, int target) {
     this.instruction = instruction;
     this.slots = slots;
+    this.target = target;
     this.modifiers = new ArrayList<>(instruction.modifiers());
   }
 
@@ -51,6 +53,23 @@ final class Form {
       }
     }
     return null;
+  }
+
+  /// Takes a modifier; true if it is the first of those that are left.
+  boolean takeBefore(String modifier) {
+    boolean first = modifiers.getFirst().equals(modifier);
+    modifiers.remove(modifier);
+    return first;
+  }
+
+  /// Refuses an instruction that needs a newer `.target` than the module states.
+  ///
+  /// @param architecture as 89 of `sm_89`
+  void requireTarget(int architecture) {
+    if (target < architecture) {
+      throw new IllegalArgumentException(
+          "it needs .target sm_%d or above, the module has sm_%d".formatted(architecture, target));
+    }
   }
 
   /// Takes modifiers that make no difference here.

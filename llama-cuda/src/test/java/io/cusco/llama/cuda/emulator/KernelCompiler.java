@@ -7,22 +7,26 @@ import java.util.Map;
 /// Compiles the instructions of a kernel, one by one, into steps.
 final class KernelCompiler {
   private final Slots slots;
+  private final int target;
 
-  private KernelCompiler(Slots slots) {
+  private KernelCompiler(Slots slots, int target) {
     this.slots = slots;
+    this.target = target;
   }
 
   /// @throws PtxException naming module, kernel, line and text of what is not emulated
   static Program compile(
-      String moduleName, PtxKernel kernel, Map<String, MemoryRegion> moduleVariables) {
+      PtxModule module, PtxKernel kernel, Map<String, MemoryRegion> moduleVariables) {
     Slots slots = new Slots(kernel, new Symbols(kernel, moduleVariables));
-    KernelCompiler compiler = new KernelCompiler(slots);
+    KernelCompiler compiler = new KernelCompiler(slots, module.target());
     List<Step> steps = new ArrayList<>();
     for (PtxInstruction instruction : kernel.instructions()) {
       try {
         steps.add(compiler.step(instruction, steps.size()));
       } catch (IllegalArgumentException e) {
-        throw instruction.refuse(e.getMessage()).within(moduleName + ": kernel " + kernel.name());
+        throw instruction
+            .refuse(e.getMessage())
+            .within(module.name() + ": kernel " + kernel.name());
       }
     }
     return new Program(kernel, steps, slots);
@@ -30,7 +34,7 @@ final class KernelCompiler {
 
   private Step step(PtxInstruction instruction, int index) {
     Predicate guard = instruction.guard() == null ? null : slots.predicate(instruction.guard());
-    Form form = new Form(instruction, slots);
+    Form form = new Form(instruction, slots, target);
     return switch (instruction.opcode()) {
       case "bra" -> {
         form.ignore("uni");

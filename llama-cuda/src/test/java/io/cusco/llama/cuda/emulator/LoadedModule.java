@@ -34,7 +34,7 @@ public final class LoadedModule {
       }
     }
     for (PtxKernel kernel : module.kernels()) {
-      programs.put(kernel.name(), KernelCompiler.compile(module.name(), kernel, variables));
+      programs.put(kernel.name(), KernelCompiler.compile(module, kernel, variables));
     }
   }
 

@@ -12,6 +12,15 @@ final class MicroKernel {
 
   /// The destination register, zero-extended.
   static long run(String instruction, long... inputs) {
+    return run(80, instruction, inputs);
+  }
+
+  /// The same in a module for `sm_89`.
+  static long run89(String instruction, long... inputs) {
+    return run(89, instruction, inputs);
+  }
+
+  private static long run(int target, String instruction, long... inputs) {
     StringBuilder body = new StringBuilder("  ld.param.u64 %l31, [out];\n");
     for (int i = 0; i < inputs.length; i++) {
       body.append("  ld.param.u64 %l").append(i).append(", [in").append(i).append("];\n");
@@ -34,6 +43,7 @@ final class MicroKernel {
       parameters.append(", .param .u64 in").append(i);
     }
     String ptx = EmulatedDevice.kernel(parameters.toString(), body.toString());
+    ptx = ptx.replace(".target sm_80", ".target sm_" + target);
     EmulatedDevice device = new EmulatedDevice(ptx, EmulatorOptions.checked(1));
     long out = device.empty(8 * 32);
     Object[] arguments = new Object[inputs.length + 1];

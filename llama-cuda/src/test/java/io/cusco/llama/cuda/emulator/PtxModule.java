@@ -5,11 +5,13 @@ import java.util.List;
 /// A parsed PTX module. Immutable, may be loaded by several emulators.
 public final class PtxModule {
   private final String name;
+  private final int target;
   private final List<PtxKernel> kernels;
   private final List<PtxVariable> variables;
 
-  PtxModule(String name, List<PtxKernel> kernels, List<PtxVariable> variables) {
+  PtxModule(String name, int target, List<PtxKernel> kernels, List<PtxVariable> variables) {
     this.name = name;
+    this.target = target;
     this.kernels = List.copyOf(kernels);
     this.variables = List.copyOf(variables);
   }
@@ -25,6 +27,11 @@ public final class PtxModule {
 
   public String name() {
     return name;
+  }
+
+  /// The architecture that the text is for, as 80 of `.target sm_80`.
+  public int target() {
+    return target;
   }
 
   /// All kernels in the order of the text.

@@ -179,6 +179,12 @@ class PtxModuleTest {
   }
 
   @Test
+  void fp8NeedsATargetThatHasIt() {
+    assertThat(refusal("  cvt.rn.f16x2.e4m3x2 %r1, %h1;"))
+        .hasMessageContaining("needs .target sm_89 or above, the module has sm_80");
+  }
+
+  @Test
   void functionsAreRefused() {
     assertThatThrownBy(() ->
             PtxModule.parse(

@@ -12,11 +12,15 @@ final class PtxParser {
   private static final Pattern HEADER =
       Pattern.compile("(?:\\.\\w+ )*\\.entry ([\\w$]+) ?\\((.*?)\\)(.*)");
   private static final Pattern BOUND = Pattern.compile("\\.(maxntid|reqntid) ([\\d, ]+)");
+  private static final Pattern TARGET = Pattern.compile("sm_(\\d+)");
   private static final Pattern FAMILY = Pattern.compile("(\\S+)<(\\d+)>");
 
   private final List<PtxVariable> moduleVariables = new ArrayList<>();
   private final List<PtxKernel> kernels = new ArrayList<>();
   private Body body;
+
+  /// The newest instructions of a text without a target are those of the oldest one emulated.
+  private int target = 80;
 
   /// The kernel being read.
   private static final class Body {
@@ -47,7 +51,7 @@ final class PtxParser {
       throw e.within(
           parser.body == null ? moduleName : moduleName + ": kernel " + parser.body.name);
     }
-    return new PtxModule(moduleName, parser.kernels, parser.moduleVariables);
+    return new PtxModule(moduleName, parser.target, parser.kernels, parser.moduleVariables);
   }
 
   private void accept(PtxStatements.Statement statement) {
@@ -164,7 +168,15 @@ final class PtxParser {
 
   private void moduleStatement(PtxStatements.Statement statement) {
     String text = statement.text();
-    if (text.startsWith(".version ") || text.startsWith(".target ")) {
+    if (text.startsWith(".version ")) {
+      return;
+    }
+    if (text.startsWith(".target ")) {
+      Matcher architecture = TARGET.matcher(text);
+      if (!architecture.find()) {
+        throw PtxException.at(statement.line(), text, "the target is no sm_ architecture");
+      }
+      target = Integer.parseInt(architecture.group(1));
       return;
     }
     if (text.startsWith(".address_size ")) {

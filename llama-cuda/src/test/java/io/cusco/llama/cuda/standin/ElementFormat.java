@@ -4,6 +4,7 @@ import static io.cusco.llama.cuda.standin.CublasStatus.CUBLAS_STATUS_NOT_SUPPORT
 
 import io.cusco.llama.cuda.bindings.cublas.Cublas;
 import io.cusco.llama.cuda.emulator.DeviceRange;
+import io.cusco.llama.cuda.emulator.E4m3;
 
 /// The cudaDataType of a matrix: how its elements lie in memory. Values are computed with as
 /// float32.
@@ -13,8 +14,6 @@ enum ElementFormat {
   BF16(Cublas.CUDA_R_16BF(), 2),
   E4M3(Cublas.CUDA_R_8F_E4M3(), 1),
   E5M2(Cublas.CUDA_R_8F_E5M2(), 1);
-
-  private static final float[] E4M3_VALUES = e4m3Values();
 
   private final int code;
   private final int numBytes;
@@ -60,7 +59,7 @@ enum ElementFormat {
       }
       case E4M3 -> {
         for (int i = 0; i < count; i++) {
-          into[at + i] = e4m3(range.getByte(offset + i) & 0xff);
+          into[at + i] = E4m3.toFloat(range.getByte(offset + i));
         }
       }
       case E5M2 -> {
@@ -104,27 +103,5 @@ enum ElementFormat {
       return value;
     }
     return Float.intBitsToFloat((bits + 0xfff + (bits >>> 13 & 1)) & ~0x1fff);
-  }
-
-  /// The value of an FP8 number of the kind E4M3.
-  static float e4m3(int bits) {
-    return E4M3_VALUES[bits];
-  }
-
-  /// One sign, four bits of exponent with bias 7, three of mantissa; all ones is NaN and there is
-  /// no infinity (Micikevicius et al., "FP8 formats for deep learning", arXiv 2209.05433).
-  private static float[] e4m3Values() {
-    float[] values = new float[256];
-    for (int bits = 0; bits < 256; bits++) {
-      int exponent = bits >> 3 & 15;
-      int mantissa = bits & 7;
-      float magnitude =
-          exponent == 0 ? Math.scalb(mantissa, -9) : Math.scalb(8f + mantissa, exponent - 10);
-      if ((bits & 0x7f) == 0x7f) {
-        magnitude = Float.NaN;
-      }
-      values[bits] = (bits & 0x80) == 0 ? magnitude : -magnitude;
-    }
-    return values;
   }
 }

@@ -173,9 +173,11 @@ record LtProduct(LtDescriptor descriptor, LtLayout a, LtLayout b, LtLayout c, Lt
         scaleMode(),
         modeB);
     StandInFault.require(
-        !perVector || device.computeMajor() >= 9,
+        !perVector || device.computeMajor() == 9,
         CUBLAS_STATUS_NOT_SUPPORTED,
-        "scales per row need compute capability 9.0");
+        "scales per row are for compute capability 9.x, this is %s.%s",
+        device.computeMajor(),
+        device.computeMinor());
   }
 
   /// Product number `index` of the batch.
