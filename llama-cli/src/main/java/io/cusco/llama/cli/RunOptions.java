@@ -5,6 +5,7 @@ import io.cusco.llama.LlamaOptions;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.Repack;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.engine.EngineOptions;
@@ -56,6 +57,17 @@ final class RunOptions {
       })
   private boolean deterministic;
 
+  @Option(
+      names = "--kv-type",
+      paramLabel = "TYPE",
+      defaultValue = "auto",
+      converter = KvTypeConverter.class,
+      description = {
+        "What keys and values are kept as: auto, as the backend computes with them (default); fp8, half the memory",
+        "and less exact, on GPUs of compute capability 8.9 and above."
+      })
+  private KvType kvType;
+
   String backend() {
     return backend;
   }
@@ -66,6 +78,10 @@ final class RunOptions {
 
   boolean deterministic() {
     return deterministic;
+  }
+
+  KvType kvType() {
+    return kvType;
   }
 
   BackendOptions backendOptions() {
@@ -90,7 +106,8 @@ final class RunOptions {
                   maxSequences,
                   CliContext.loading(bar),
                   switches.engineOptions(),
-                  deterministic));
+                  deterministic,
+                  kvType));
       return Llama.open(model.open(), options);
     }
   }
@@ -109,7 +126,8 @@ final class RunOptions {
               maxSequences,
               CliContext.loading(bar),
               EngineOptions.DEFAULT,
-              deterministic));
+              deterministic,
+              kvType));
     }
   }
 
@@ -125,6 +143,17 @@ final class RunOptions {
         case "f32" -> ComputeMode.F32;
         case "auto" -> ComputeMode.AUTO;
         default -> throw new picocli.CommandLine.TypeConversionException("expected f32 or auto");
+      };
+    }
+  }
+
+  static final class KvTypeConverter implements picocli.CommandLine.ITypeConverter<KvType> {
+    @Override
+    public KvType convert(String text) {
+      return switch (text.toLowerCase(Locale.ROOT)) {
+        case "auto" -> KvType.AUTO;
+        case "fp8" -> KvType.FP8;
+        default -> throw new picocli.CommandLine.TypeConversionException("expected auto or fp8");
       };
     }
   }

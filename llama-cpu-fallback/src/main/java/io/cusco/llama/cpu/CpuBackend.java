@@ -4,6 +4,7 @@ import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.backend.Repack;
 import io.cusco.llama.checkpoint.LlamaWeights;
@@ -58,6 +59,11 @@ final class CpuBackend implements Backend {
 
   @Override
   public LlamaModel load(LlamaConfig config, LlamaWeights weights, ModelOptions options) {
+    if (options.kvType() == KvType.FP8) {
+      throw new LlamaException(
+          "an FP8 KV cache is for GPUs; on the CPU it is float16, or float32 with --compute f32: leave"
+              + " --kv-type out, or take a GPU with --backend cuda");
+    }
     boolean half = options.compute() == ComputeMode.AUTO;
     KvCacheSpec spec = kvCacheSpec(config, options, half);
     LOG.info(

@@ -16,4 +16,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(EmulatedGpuExtension.class)
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
-public @interface EmulatedGpu {}
+public @interface EmulatedGpu {
+  /// The device's compute capability, major and minor.
+  int[] compute() default {8, 0};
+}

@@ -44,7 +44,9 @@ final class EmulatedGpuExtension
 
   @Override
   public void beforeEach(ExtensionContext test) {
-    StandIn.install().reset(StandInSettings.DEFAULT, seed);
+    int[] compute = test.getRequiredTestClass().getAnnotation(EmulatedGpu.class).compute();
+    StandIn.install()
+        .reset(StandInSettings.DEFAULT.withComputeCapability(compute[0], compute[1]), seed);
   }
 
   @Override
