@@ -1,5 +1,5 @@
 // What the attention kernels share: the step they work on, where a key lies in the paged cache, and tiles of
-// 16-bit keys, values and queries in shared memory for the tensor cores.
+// keys, values and queries in shared memory for the tensor cores.
 //
 // A step is ragged. Sequence s brings the tokens queryStarts[s] .. queryStarts[s + 1] - 1 and sees
 // contextLengths[s] keys with its last one; each token sees one key more than the token before it:
@@ -10,13 +10,14 @@
 //   token 2             x x x x x x x
 //
 // Its key k is slot k % blockSize of block blockTables[s][k / blockSize] of a pool laid out
-// [block][kv head][slot][headDim] (rope_and_store_kv.cu). Slots beyond a context are never read, nor are the
+// [block][kv head][slot][headDim] (rope_and_store_kv.cuh). Slots beyond a context are never read, nor are the
 // entries of a block table beyond it.
 //
 // The layouts of fragments named below are those of PTX ISA, "Matrix Fragments for mma.m16n8k16" and
 // "ldmatrix"; g = lane / 4, t = lane % 4.
 #pragma once
 
+#include "fp8_cache.cuh"
 #include "values.cuh"
 
 constexpr unsigned ALL_LANES = 0xFFFFFFFFu;
@@ -30,10 +31,12 @@ constexpr int CHUNK_BYTES = 16;
 // Bytes of the longest row of a tile.
 constexpr int TILE_ALIGNMENT = 256;
 
-template <typename T> struct Step {
-  const T *queries;          // [numTokens][numHeads * headDim], turned
-  const T *keys;             // one layer's pool
-  const T *values;           // the same
+// Queries of type Q, keys and values of K, results of T: one type, but where a cache is of 8 bits, which widen to
+// f16 (fp8_cache.cuh).
+template <typename Q, typename K = Q, typename T = Q> struct Step {
+  const Q *queries;          // [numTokens][numHeads * headDim], turned
+  const K *keys;             // one layer's pool
+  const K *values;           // the same
   const int *query_starts;   // [numSequences + 1]
   const int *context_lengths; // [numSequences]
   const int *block_tables;   // [numSequences][block_table_stride]
@@ -44,8 +47,9 @@ template <typename T> struct Step {
   int num_heads;
   int num_kv_heads;
   float scale;                // of a query's product with a key
+  RowScales<K> row_scales;    // one layer's
 
-  __device__ __forceinline__ const T *query(int token, int head, int head_dim) const {
+  __device__ __forceinline__ const Q *query(int token, int head, int head_dim) const {
     return queries + (static_cast<int64_t>(token) * num_heads + head) * head_dim;
   }
 
@@ -54,15 +58,15 @@ template <typename T> struct Step {
   }
 };
 
-#define STEP_PARAMETERS(T)                                                                                   \
-  const T *queries, const T *keys, const T *values, const int *query_starts, const int *context_lengths,     \
+#define STEP_PARAMETERS(Q, K, T)                                                                             \
+  const Q *queries, const K *keys, const K *values, const int *query_starts, const int *context_lengths,     \
       const int *block_tables, T *out, int num_sequences, int block_table_stride, int block_size,            \
       int num_heads, int num_kv_heads, float scale
 
-#define STEP_OF(T)                                                                                           \
-  Step<T> {                                                                                                  \
+#define STEP_OF(Q, K, T, ...)                                                                                \
+  Step<Q, K, T> {                                                                                            \
     queries, keys, values, query_starts, context_lengths, block_tables, out, num_sequences,                  \
-        block_table_stride, block_size, num_heads, num_kv_heads, scale                                       \
+        block_table_stride, block_size, num_heads, num_kv_heads, scale, {__VA_ARGS__}                        \
   }
 
 // The sequence whose tiles of `tile` tokens begin at or before `index` in a list where sequence s begins at
@@ -100,8 +104,8 @@ struct KeyPlaces {
   int last;
 
   // Keys at or beyond `end` get the place of the last key before it, which is safe to point at.
-  template <typename T>
-  __device__ __forceinline__ KeyPlaces(const Step<T> &step, int sequence, int head, int end)
+  template <typename Step>
+  __device__ __forceinline__ KeyPlaces(const Step &step, int sequence, int head, int end)
       : block_table(step.block_tables + static_cast<int64_t>(sequence) * step.block_table_stride),
         block_size(step.block_size), num_kv_heads(step.num_kv_heads), kv_head(head), last(end - 1) {}
 
@@ -121,6 +125,11 @@ __device__ __forceinline__ uint32_t shared_address(const void *pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
+// 4 bytes, asynchronously.
+__device__ __forceinline__ void copy_word(uint32_t to, const void *from) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(__cvta_generic_to_global(from)) : "memory");
+}
+
 // 16 bytes, asynchronously; 16 zeros if not wanted.
 __device__ __forceinline__ void copy_chunk(uint32_t to, const void *from, bool wanted) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to),
@@ -135,32 +144,35 @@ template <int NEWEST> __device__ __forceinline__ void await_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(NEWEST) : "memory");
 }
 
-// Tiles in shared memory: rows of HEAD_DIM 16-bit elements, whose 16-byte chunk c lies at c ^ (row % 8), so
-// that the eight rows an ldmatrix reads at one time lie in different banks. Tiles start at a multiple of a row's
-// bytes, so that its chunks are found by exclusive or.
-template <int HEAD_DIM> struct Tile {
-  static constexpr int ROW_BYTES = HEAD_DIM * 2;
+// Tiles in shared memory: rows of HEAD_DIM elements of 16 bits or 8, whose 16-byte chunk c lies at c ^ (row % 8),
+// so that the eight rows an ldmatrix reads at one time lie in different banks; at c ^ (row / 2 % 4) where two rows
+// are 128 bytes. Tiles start at a multiple of a row's bytes, so that its chunks are found by exclusive or.
+template <int HEAD_DIM, typename E> struct Tile {
+  static constexpr int ROW_BYTES = HEAD_DIM * sizeof(E);
   static constexpr int CHUNKS = ROW_BYTES / CHUNK_BYTES;
+  static constexpr int CHUNK_ELEMENTS = CHUNK_BYTES / sizeof(E);
+  static constexpr int ROWS_OF_BANKS = CHUNKS < 8 ? 8 / CHUNKS : 1;
+  static constexpr int PLACES = CHUNKS < 8 ? CHUNKS : 8;
   static constexpr int ROWS_PER_PASS = WARP / CHUNKS;
   static constexpr int BYTES = TILE_ROWS * ROW_BYTES;
   static_assert(TILE_ALIGNMENT % ROW_BYTES == 0, "every tile starts at a multiple of its rows' bytes");
-  static_assert(CHUNKS >= 8 && WARP % CHUNKS == 0, "a warp copies whole rows, each over all banks");
+  static_assert(CHUNKS >= 4 && WARP % CHUNKS == 0, "a warp copies whole rows, two of them at least over all banks");
 
   __device__ __forceinline__ static uint32_t chunk_at(uint32_t tile, int row, int chunk) {
-    return tile + row * ROW_BYTES + ((chunk ^ row % 8) * CHUNK_BYTES);
+    return tile + row * ROW_BYTES + ((chunk ^ row / ROWS_OF_BANKS % PLACES) * CHUNK_BYTES);
   }
 
   // Starts the copy of 16 rows of a pool by one warp: lane i < 16 knows the row of key i. Keys from `visible`
   // on become zeros and are not read. UNROLL copies have their addresses in registers at a time.
-  template <int UNROLL, typename T>
-  __device__ __forceinline__ static void copy_keys(uint32_t tile, const T *pool, int row_of_lane, int visible) {
+  template <int UNROLL>
+  __device__ __forceinline__ static void copy_keys(uint32_t tile, const E *pool, int row_of_lane, int visible) {
     const int lane = threadIdx.x % WARP;
     const int chunk = lane % CHUNKS;
 #pragma unroll UNROLL
     for (int pass = 0; pass < TILE_ROWS / ROWS_PER_PASS; pass++) {
       const int key = pass * ROWS_PER_PASS + lane / CHUNKS;
       const int64_t row = __shfl_sync(ALL_LANES, row_of_lane, key);
-      copy_chunk(chunk_at(tile, key, chunk), pool + row * HEAD_DIM + chunk * VECTOR, key < visible);
+      copy_chunk(chunk_at(tile, key, chunk), pool + row * HEAD_DIM + chunk * CHUNK_ELEMENTS, key < visible);
     }
   }
 
@@ -195,6 +207,45 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t from, uint32_t
                : "r"(from)
                : "memory");
 }
+
+// Operands of mma from 16 rows of a tile of 16-bit elements, or of the tile `offset` bytes further: elements
+// 16 * step to 16 * step + 15 of each row. A reader holds one lane's address. Those of e4m3 are in fp8_attention.cuh.
+//
+//   RowsAsA     16 rows by 16 elements
+//   ColumnsAsA  16 elements by 16 rows
+//   RowsAsB     twice 16 elements by 8 rows: rows 0..7, and 8..15
+//   ColumnsAsB  twice 16 rows by 8 elements: the first eight, and the second
+template <int HEAD_DIM, typename E> struct RowsAsA {
+  uint32_t place;
+  __device__ __forceinline__ explicit RowsAsA(uint32_t tile) : place(Tile<HEAD_DIM, E>::rows_first(tile)) {}
+  __device__ __forceinline__ void load(int step, uint32_t (&a)[4], int offset = 0) const {
+    load_matrices((place ^ step * 2 * CHUNK_BYTES) + offset, a);
+  }
+};
+
+template <int HEAD_DIM, typename E> struct ColumnsAsA {
+  uint32_t place;
+  __device__ __forceinline__ explicit ColumnsAsA(uint32_t tile) : place(Tile<HEAD_DIM, E>::chunks_first(tile)) {}
+  __device__ __forceinline__ void load(int step, uint32_t (&a)[4]) const {
+    load_matrices_transposed(place ^ step * 2 * CHUNK_BYTES, a);
+  }
+};
+
+template <int HEAD_DIM, typename E> struct RowsAsB {
+  uint32_t place;
+  __device__ __forceinline__ explicit RowsAsB(uint32_t tile) : place(Tile<HEAD_DIM, E>::chunks_first(tile)) {}
+  __device__ __forceinline__ void load(int step, uint32_t (&b)[4], int offset) const {
+    load_matrices((place ^ step * 2 * CHUNK_BYTES) + offset, b);
+  }
+};
+
+template <int HEAD_DIM, typename E> struct ColumnsAsB {
+  uint32_t place;
+  __device__ __forceinline__ explicit ColumnsAsB(uint32_t tile) : place(Tile<HEAD_DIM, E>::rows_first(tile)) {}
+  __device__ __forceinline__ void load(int step, uint32_t (&b)[4], int offset) const {
+    load_matrices_transposed((place ^ step * 2 * CHUNK_BYTES) + offset, b);
+  }
+};
 
 // sum += a * b: 16 x 16 times 16 x 8.
 __device__ __forceinline__ void multiply_add(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,

@@ -81,7 +81,8 @@ public final class Llama implements AutoCloseable {
               checkpoint.weights(),
               ModelOptions.of(options.compute(), contextLength, options.maxSequences())
                   .withProgress(options.loadProgress())
-                  .withDeterministic(options.deterministic()));
+                  .withDeterministic(options.deterministic())
+                  .withKvType(options.kvType()));
       Engine engine = new Engine(model, tokenizer, endOfGeneration, options.engine());
       return new Llama(checkpoint, backend, engine, contextLength);
     } catch (RuntimeException | Error e) {

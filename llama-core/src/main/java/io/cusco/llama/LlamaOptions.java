@@ -3,6 +3,7 @@ package io.cusco.llama;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.engine.EngineOptions;
 import java.util.OptionalInt;
@@ -19,6 +20,7 @@ import java.util.OptionalInt;
 /// @param engine prefix cache, queue and limits of the engine
 /// @param deterministic whether a request's tokens depend on nothing beside it, see
 ///   [io.cusco.llama.backend.ModelOptions#deterministic()]; slower
+/// @param kvType what keys and values are kept as
 public record LlamaOptions(
     String backend,
     BackendOptions backendOptions,
@@ -27,7 +29,8 @@ public record LlamaOptions(
     int maxSequences,
     LoadProgress loadProgress,
     EngineOptions engine,
-    boolean deterministic) {
+    boolean deterministic,
+    KvType kvType) {
 
   /// What a model with a longer context gets unless told otherwise: a 128k context would reserve
   /// gigabytes of KV cache that few programs use.
@@ -42,7 +45,8 @@ public record LlamaOptions(
           8,
           LoadProgress.NONE,
           EngineOptions.DEFAULT,
-          false);
+          false,
+          KvType.AUTO);
 
   public LlamaOptions {
     if (contextLength.isPresent() && contextLength.getAsInt() < 1) {
@@ -63,7 +67,8 @@ public record LlamaOptions(
         maxSequences,
         loadProgress,
         engine,
-        deterministic);
+        deterministic,
+        kvType);
   }
 
   public LlamaOptions withBackendOptions(BackendOptions options) {
@@ -75,7 +80,8 @@ public record LlamaOptions(
         maxSequences,
         loadProgress,
         engine,
-        deterministic);
+        deterministic,
+        kvType);
   }
 
   public LlamaOptions withCompute(ComputeMode mode) {
@@ -87,7 +93,8 @@ public record LlamaOptions(
         maxSequences,
         loadProgress,
         engine,
-        deterministic);
+        deterministic,
+        kvType);
   }
 
   public LlamaOptions withContextLength(int tokens) {
@@ -99,7 +106,8 @@ public record LlamaOptions(
         maxSequences,
         loadProgress,
         engine,
-        deterministic);
+        deterministic,
+        kvType);
   }
 
   public LlamaOptions withMaxSequences(int sequences) {
@@ -111,7 +119,8 @@ public record LlamaOptions(
         sequences,
         loadProgress,
         engine,
-        deterministic);
+        deterministic,
+        kvType);
   }
 
   public LlamaOptions withLoadProgress(LoadProgress listener) {
@@ -123,7 +132,8 @@ public record LlamaOptions(
         maxSequences,
         listener,
         engine,
-        deterministic);
+        deterministic,
+        kvType);
   }
 
   public LlamaOptions withEngine(EngineOptions options) {
@@ -135,7 +145,8 @@ public record LlamaOptions(
         maxSequences,
         loadProgress,
         options,
-        deterministic);
+        deterministic,
+        kvType);
   }
 
   public LlamaOptions withDeterministic(boolean enabled) {
@@ -147,6 +158,20 @@ public record LlamaOptions(
         maxSequences,
         loadProgress,
         engine,
-        enabled);
+        enabled,
+        kvType);
+  }
+
+  public LlamaOptions withKvType(KvType type) {
+    return new LlamaOptions(
+        backend,
+        backendOptions,
+        compute,
+        contextLength,
+        maxSequences,
+        loadProgress,
+        engine,
+        deterministic,
+        type);
   }
 }

@@ -210,7 +210,8 @@ final class BenchCommand implements Callable<Integer> {
       long start = System.nanoTime();
       try (LlamaModel loaded = load(backend, config, weights, options)) {
         double loadMillis = (System.nanoTime() - start) / 1e6;
-        BenchCosts costs = new BenchCosts(config, weights, run.compute() == ComputeMode.F32);
+        BenchCosts costs =
+            new BenchCosts(config, weights, run.compute() == ComputeMode.F32, run.kvType());
         BenchRow.Subject subject =
             new BenchRow.Subject(
                 name,
@@ -221,6 +222,7 @@ final class BenchCommand implements Callable<Integer> {
                 loadMillis,
                 loaded.copiedWeightBytes(),
                 run.deterministic(),
+                run.kvType().name().toLowerCase(Locale.ROOT),
                 overlap == EngineSwitches.Switch.ON && loaded.overlapsSteps(),
                 System.getProperty(COMMIT_PROPERTY, "unknown"));
         // Host probes say nothing about another device.
@@ -245,7 +247,10 @@ final class BenchCommand implements Callable<Integer> {
       return backend.load(
           config,
           weights,
-          options.withProgress(CliContext.loading(bar)).withDeterministic(run.deterministic()));
+          options
+              .withProgress(CliContext.loading(bar))
+              .withDeterministic(run.deterministic())
+              .withKvType(run.kvType()));
     }
   }
 
@@ -304,9 +309,7 @@ final class BenchCommand implements Callable<Integer> {
         .err()
         .line("%s: %s; commit %s".formatted(subject.backend(), subject.device(), subject.commit()));
     if (subject.copiedWeightBytes() > 0) {
-      context
-          .err()
-          .line("copied weights: %s".formatted(Units.bytes(subject.copiedWeightBytes())));
+      context.err().line("copied weights: %s".formatted(Units.bytes(subject.copiedWeightBytes())));
     }
     if (ceilings != null) {
       context

@@ -2,6 +2,7 @@ package io.cusco.llama.cli;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.cusco.llama.LlamaException;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.LlamaWeights.Layer;
@@ -23,8 +24,9 @@ final class BenchCosts {
   private final long kvBytesPerToken;
   private final long attentionFlopsPerKey;
 
-  /// @param exact whether keys and values are kept as f32; otherwise they are f16
-  BenchCosts(LlamaConfig config, LlamaWeights weights, boolean exact) {
+  /// @param exact whether keys and values are kept as f32 unless `kvType` says something else;
+  ///   otherwise they have 16 bits
+  BenchCosts(LlamaConfig config, LlamaWeights weights, boolean exact, KvType kvType) {
     layerBytes = matrices(weights).mapToLong(m -> m.segment().byteSize()).sum();
     layerParameters = matrices(weights).mapToLong(TensorView::numElements).sum();
     lmHead =
@@ -36,9 +38,17 @@ final class BenchCosts {
                     "bench decodes text, and this model has %s; name one that generates"
                         .formatted(config.head())));
     kvBytesPerToken =
-        2L * config.numLayers() * config.keyValueWidth() * (exact ? Float.BYTES : Short.BYTES);
+        2L * config.numLayers() * config.numKeyValueHeads() * rowBytes(config, exact, kvType);
     // A product with the key and one with the value, each a multiplication and an addition.
     attentionFlopsPerKey = 4L * config.numLayers() * config.queryWidth();
+  }
+
+  /// Bytes of one head's key or value; one in FP8 has a scale of two bytes beside it.
+  private static long rowBytes(LlamaConfig config, boolean exact, KvType kvType) {
+    return switch (kvType) {
+      case AUTO -> config.headDim() * (long) (exact ? Float.BYTES : Short.BYTES);
+      case FP8 -> config.headDim() + (long) Short.BYTES;
+    };
   }
 
   private static Stream<TensorView> matrices(LlamaWeights weights) {

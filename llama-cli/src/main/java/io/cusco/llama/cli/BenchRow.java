@@ -31,6 +31,7 @@ record BenchRow(
   /// What all rows of a run share.
   ///
   /// @param copiedWeightBytes of copies that the backend keeps beside the checkpoint
+  /// @param kvType as `--kv-type` has it
   /// @param overlaps whether a decoded token's step is queued before the token before it is read
   /// @param commit of this program, or "unknown"
   record Subject(
@@ -42,6 +43,7 @@ record BenchRow(
       double loadMillis,
       long copiedWeightBytes,
       boolean deterministic,
+      String kvType,
       boolean overlaps,
       String commit) {}
 
@@ -108,6 +110,7 @@ record BenchRow(
       Json.rounded(json, "load_ms", subject.loadMillis());
       json.writeNumberProperty("repacked_bytes", subject.copiedWeightBytes());
       json.writeBooleanProperty("deterministic", subject.deterministic());
+      json.writeStringProperty("kv_type", subject.kvType());
       json.writeBooleanProperty("overlap", subject.overlaps());
       Json.number(json, "peak_rss_bytes", ProcessMemory.peakBytes());
       json.writeStringProperty("commit", subject.commit());

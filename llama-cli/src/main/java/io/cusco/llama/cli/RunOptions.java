@@ -5,6 +5,7 @@ import io.cusco.llama.LlamaOptions;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.Backends;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.Repack;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.engine.EngineOptions;
@@ -58,6 +59,17 @@ final class RunOptions {
       })
   private boolean deterministic;
 
+  @Option(
+      names = "--kv-type",
+      paramLabel = "TYPE",
+      defaultValue = "auto",
+      converter = KvTypeConverter.class,
+      description = {
+        "What keys and values are kept as: auto, as the backend computes with them (default); fp8, half the memory",
+        "and less exact, on GPUs of compute capability 8.9 and above."
+      })
+  private KvType kvType;
+
   String backend() {
     return backend;
   }
@@ -68,6 +80,10 @@ final class RunOptions {
 
   boolean deterministic() {
     return deterministic;
+  }
+
+  KvType kvType() {
+    return kvType;
   }
 
   BackendOptions backendOptions() {
@@ -92,7 +108,8 @@ final class RunOptions {
                   maxSequences,
                   CliContext.loading(bar),
                   switches.engineOptions(),
-                  deterministic));
+                  deterministic,
+                  kvType));
       return Llama.open(model.open(), options);
     }
   }
@@ -111,7 +128,8 @@ final class RunOptions {
               maxSequences,
               CliContext.loading(bar),
               EngineOptions.DEFAULT,
-              deterministic));
+              deterministic,
+              kvType));
     }
   }
 
@@ -129,6 +147,17 @@ final class RunOptions {
         case "fp8" -> ComputeMode.FP8;
         default ->
             throw new picocli.CommandLine.TypeConversionException("expected f32, auto or fp8");
+      };
+    }
+  }
+
+  static final class KvTypeConverter implements picocli.CommandLine.ITypeConverter<KvType> {
+    @Override
+    public KvType convert(String text) {
+      return switch (text.toLowerCase(Locale.ROOT)) {
+        case "auto" -> KvType.AUTO;
+        case "fp8" -> KvType.FP8;
+        default -> throw new picocli.CommandLine.TypeConversionException("expected auto or fp8");
       };
     }
   }

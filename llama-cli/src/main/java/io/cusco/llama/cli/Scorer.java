@@ -82,7 +82,8 @@ final class Scorer implements AutoCloseable {
                 checkpoint.weights(),
                 options
                     .withProgress(CliContext.loading(bar))
-                    .withDeterministic(run.deterministic()));
+                    .withDeterministic(run.deterministic())
+                    .withKvType(run.kvType()));
       }
       Engine engine = new Engine(loaded, Optional.empty(), List.of());
       return new Scorer(checkpoint, backend, engine, context);

@@ -17,7 +17,8 @@ class BenchBaselineTest {
 
   private static BenchRow row(String test, int batch, int depth, double tokensPerSecond) {
     BenchRow.Subject subject =
-        new BenchRow.Subject("m", "q4_0", "cpu", "2 threads", 2, 1, 0, false, false, "unknown");
+        new BenchRow.Subject(
+            "m", "q4_0", "cpu", "2 threads", 2, 1, 0, false, "auto", false, "unknown");
     double seconds = 16 / tokensPerSecond;
     Ceilings ceilings = new Ceilings(100, 1000);
     // Half of the reading ceiling and a quarter of the arithmetic one, at whatever rate.

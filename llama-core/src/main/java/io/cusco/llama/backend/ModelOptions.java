@@ -19,6 +19,7 @@ import java.util.OptionalInt;
 ///   not on the other sequences of its steps, their number and order, not on how it is cut into
 ///   steps, nor on who computed the keys and values that it shares. On the same device, with the
 ///   same libraries and these options; slower
+/// @param kvType what keys and values are kept as
 public record ModelOptions(
     ComputeMode compute,
     int maxContextLength,
@@ -29,7 +30,8 @@ public record ModelOptions(
     OptionalInt kvBlocks,
     Optional<StageProbe> probe,
     LoadProgress progress,
-    boolean deterministic) {
+    boolean deterministic,
+    KvType kvType) {
 
   /// Small enough that a short last block wastes little, large enough that block tables stay short.
   public static final int DEFAULT_KV_BLOCK_SIZE = 16;
@@ -40,7 +42,7 @@ public record ModelOptions(
   /// Rows of a scored prompt that one step covers: 16 MB of logits with a vocabulary of 128k.
   public static final int DEFAULT_MAX_LOGITS_PER_STEP = 32;
 
-  /// Not deterministic.
+  /// Not deterministic, and with the backend's own kind of cache.
   public ModelOptions(
       ComputeMode compute,
       int maxContextLength,
@@ -61,7 +63,8 @@ public record ModelOptions(
         kvBlocks,
         probe,
         progress,
-        false);
+        false,
+        KvType.AUTO);
   }
 
   public ModelOptions {
@@ -98,7 +101,8 @@ public record ModelOptions(
         kvBlocks,
         probe,
         listener,
-        deterministic);
+        deterministic,
+        kvType);
   }
 
   /// See [#deterministic()].
@@ -113,7 +117,24 @@ public record ModelOptions(
         kvBlocks,
         probe,
         progress,
-        enabled);
+        enabled,
+        kvType);
+  }
+
+  /// See [#kvType()].
+  public ModelOptions withKvType(KvType type) {
+    return new ModelOptions(
+        compute,
+        maxContextLength,
+        maxTokensPerStep,
+        maxSequences,
+        maxLogitsPerStep,
+        kvBlockSize,
+        kvBlocks,
+        probe,
+        progress,
+        deterministic,
+        type);
   }
 
   private static void requirePositive(String name, int value) {

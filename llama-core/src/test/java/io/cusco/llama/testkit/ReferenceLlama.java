@@ -1,5 +1,6 @@
 package io.cusco.llama.testkit;
 
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.checkpoint.BlockFormats;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.LlamaWeights.Linear;
@@ -19,11 +20,18 @@ public final class ReferenceLlama {
   private final LlamaWeights weights;
   private final double[] inverseFrequencies;
   private final StageProbe probe;
+  private final KvType kvType;
 
   public ReferenceLlama(LlamaConfig config, LlamaWeights weights, StageProbe probe) {
+    this(config, weights, probe, KvType.AUTO);
+  }
+
+  /// @param kvType with FP8, keys and values are rounded as such a cache does; else not at all
+  public ReferenceLlama(LlamaConfig config, LlamaWeights weights, StageProbe probe, KvType kvType) {
     this.config = config;
     this.weights = weights;
     this.probe = probe;
+    this.kvType = kvType;
     inverseFrequencies = RotaryTable.inverseFrequencies(config);
   }
 
@@ -67,6 +75,10 @@ public final class ReferenceLlama {
     for (int position = 0; position < hidden.length; position++) {
       rotate(queries[position], config.numAttentionHeads(), position);
       rotate(keys[position], config.numKeyValueHeads(), position);
+      if (kvType == KvType.FP8) {
+        Fp8Rows.round(keys[position], config.headDim());
+        Fp8Rows.round(values[position], config.headDim());
+      }
     }
     observe(Stage.ROPE_Q, index, queries);
     double[][] attended = new double[hidden.length][config.queryWidth()];

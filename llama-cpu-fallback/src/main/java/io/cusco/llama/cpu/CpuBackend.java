@@ -4,6 +4,7 @@ import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.backend.Repack;
 import io.cusco.llama.checkpoint.LlamaWeights;
@@ -61,6 +62,11 @@ final class CpuBackend implements Backend {
     if (options.compute() == ComputeMode.FP8) {
       throw new LlamaException(
           "compute fp8 needs the CUDA backend and a GPU of compute capability 8.9 or above, this is the CPU backend; use compute auto");
+    }
+    if (options.kvType() == KvType.FP8) {
+      throw new LlamaException(
+          "an FP8 KV cache is for GPUs; on the CPU it is float16, or float32 with --compute f32: leave"
+              + " --kv-type out, or take a GPU with --backend cuda");
     }
     boolean half = options.compute() == ComputeMode.AUTO;
     KvCacheSpec spec = kvCacheSpec(config, options, half);

@@ -18,7 +18,7 @@ import io.cusco.llama.model.StepLimits;
 /// May own a workspace, which one stream uses at a time. Used on the context's thread.
 sealed interface AttentionKernels extends AutoCloseable permits TiledAttention, PlainAttention {
 
-  /// The kernels for a type and head width. Checks their parameters against the PTX.
+  /// The kernels for a cache and head width. Checks their parameters against the PTX.
   ///
   /// @param modules must outlive these kernels
   /// @param limits bounds of every step
@@ -28,14 +28,14 @@ sealed interface AttentionKernels extends AutoCloseable permits TiledAttention, 
   static AttentionKernels of(
       CudaContext context,
       KernelModules modules,
-      ActivationType type,
+      KvFormat format,
       LlamaConfig config,
       KvCacheSpec kvCache,
       StepLimits limits,
       boolean alone) {
-    return TiledAttention.serves(type, config.headDim())
-        ? new TiledAttention(context, modules, type, config, kvCache, limits, alone)
-        : new PlainAttention(modules, type, config, kvCache);
+    return TiledAttention.serves(format.activations(), config.headDim())
+        ? new TiledAttention(context, modules, format, config, kvCache, limits, alone)
+        : new PlainAttention(modules, format, config, kvCache);
   }
 
   /// Bytes of device memory that [#of] allocates.
@@ -48,8 +48,8 @@ sealed interface AttentionKernels extends AutoCloseable permits TiledAttention, 
 
   /// Queues one layer's attention. Allocates nothing while the step's shape stays the same.
   ///
-  /// @param queries `[numTokens, queryWidth]` T, turned
-  /// @param out `[numTokens, queryWidth]` T
+  /// @param queries `[numTokens, queryWidth]` of [KvFormat#queries()], turned
+  /// @param out `[numTokens, queryWidth]` of the activation type
   void attend(
       CudaStream stream, long queries, StepAddresses arrays, KvPools pools, long out, Step step);
 

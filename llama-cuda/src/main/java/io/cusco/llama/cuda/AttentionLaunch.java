@@ -15,8 +15,8 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 
-/// A kernel that begins with the parameters of a step: `STEP_PARAMETERS` in attention.cuh. Blocks
-/// of 128 threads.
+/// A kernel that begins with the parameters of a step, `STEP_PARAMETERS` in attention.cuh, and ends
+/// with the scales of a cache that has them. Blocks of 128 threads.
 final class AttentionLaunch {
   /// Index of the first parameter beyond those of a step.
   static final int MORE = 13;
@@ -28,20 +28,34 @@ final class AttentionLaunch {
           POINTER, POINTER, POINTER, POINTER, POINTER, POINTER, POINTER, INT, INT, INT, INT, INT,
           FLOAT);
 
-  private final KernelLaunch kernel;
+  /// In place of the index of a parameter.
+  private static final int NONE = -1;
 
+  private final KernelLaunch kernel;
+  private final int scales;
+
+  /// @param plain family of the kernel over a cache of the model's type
+  /// @param name of the kernel, up to the suffix that the format gives it
   AttentionLaunch(
       KernelModules modules,
-      Family family,
+      KvFormat format,
+      Family plain,
       String name,
       LlamaConfig config,
       KvCacheSpec kvCache,
       ParameterType... more) {
     List<ParameterType> parameters = new ArrayList<>(STEP);
     Collections.addAll(parameters, more);
+    scales = format.fp8() ? parameters.size() : NONE;
+    if (format.fp8()) {
+      parameters.add(POINTER);
+    }
     kernel =
         modules
-            .kernel(family, name, parameters.toArray(ParameterType[]::new))
+            .kernel(
+                format.family(plain),
+                name + "_" + format.suffix(),
+                parameters.toArray(ParameterType[]::new))
             .block(THREADS, 1)
             .set(9, kvCache.blockSize())
             .set(10, config.numAttentionHeads())
@@ -66,6 +80,9 @@ final class AttentionLaunch {
         .rows(6, out)
         .set(7, numSequences)
         .set(8, arrays.blockTableStride());
+    if (scales != NONE) {
+      kernel.elements(scales, pools.scales());
+    }
     return this;
   }
 

@@ -8,7 +8,10 @@ import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.cuda.KernelModules.Family;
 import io.cusco.llama.cuda.driver.CudaStream;
+import io.cusco.llama.cuda.driver.ParameterType;
 import io.cusco.llama.model.KvCacheSpec;
+import java.util.ArrayList;
+import java.util.List;
 
 /// The kernels of one model's forward pass, one method each, in the order of
 /// [io.cusco.llama.model.Stage]. A method queues its kernel and returns; it allocates nothing while
@@ -45,7 +48,16 @@ final class CudaKernels {
   /// Logits per block of the first stage; `RUN` in argmax.cu.
   private static final int ARGMAX_RUN = 8192;
 
+  /// Index of ropeAndStoreKv's parameter that only caches with scales have.
+  private static final int ROPE_SCALES = 12;
+
+  private static final List<ParameterType> ROPE_PARAMETERS =
+      List.of(
+          POINTER, POINTER, POINTER, POINTER, POINTER, POINTER, POINTER, POINTER, INT, INT, INT,
+          INT);
+
   private final int argmaxRuns;
+  private final boolean scaled;
   private final KernelLaunch embedGather;
   private final KernelLaunch gatherRows;
   private final KernelLaunch rmsNorm;
@@ -61,14 +73,17 @@ final class CudaKernels {
   /// Finds the kernels and checks their parameters against the PTX.
   ///
   /// @param modules must outlive these kernels
+  /// @param format of the activations, T, and of the cache
   /// @param layout the weights' pairing, see [RotaryLayout]
   /// @throws io.cusco.llama.LlamaException if a kernel is missing or has other parameters
   CudaKernels(
       KernelModules modules,
-      ActivationType type,
+      KvFormat format,
       LlamaConfig config,
       RotaryLayout layout,
       KvCacheSpec kvCache) {
+    ActivationType type = format.activations();
+    scaled = format.fp8();
     argmaxRuns = Math.ceilDiv(config.vocabSize(), ARGMAX_RUN);
     String suffix = "_" + type.suffix();
     embedGather = gatherKernel(modules, type, config.hiddenSize()).set(6, config.vocabSize());
@@ -98,7 +113,7 @@ final class CudaKernels {
     addQkvBias = biasKernel(modules, floats, config.queryWidth() + 2 * config.keyValueWidth());
     addGateUpBias = biasKernel(modules, suffix, 2 * config.intermediateSize());
     addResidualBias = biasKernel(modules, floats, config.hiddenSize());
-    ropeAndStoreKv = ropeKernel(modules, suffix, config, layout, kvCache);
+    ropeAndStoreKv = ropeKernel(modules, format, config, layout, kvCache);
     siluMul =
         modules
             .kernel(Family.SILU_MUL, "silu_mul" + suffix, POINTER, POINTER, INT)
@@ -120,7 +135,7 @@ final class CudaKernels {
 
   private static KernelLaunch ropeKernel(
       KernelModules modules,
-      String suffix,
+      KvFormat format,
       LlamaConfig config,
       RotaryLayout layout,
       KvCacheSpec kvCache) {
@@ -134,22 +149,16 @@ final class CudaKernels {
               .formatted(config.headDim(), units, ROPE_MAX_THREADS));
     }
     int heads = config.numAttentionHeads() + 2 * config.numKeyValueHeads();
+    List<ParameterType> parameters = new ArrayList<>(ROPE_PARAMETERS);
+    if (format.fp8()) {
+      parameters.add(POINTER);
+    }
     return modules
         .kernel(
-            Family.ROPE_AND_STORE_KV,
-            "rope_and_store_kv_" + (interleaved ? "interleaved" : "rotate_half") + suffix,
-            POINTER,
-            POINTER,
-            POINTER,
-            POINTER,
-            POINTER,
-            POINTER,
-            POINTER,
-            POINTER,
-            INT,
-            INT,
-            INT,
-            INT)
+            format.family(Family.ROPE_AND_STORE_KV),
+            "rope_and_store_kv_%s_%s"
+                .formatted(interleaved ? "interleaved" : "rotate_half", format.storeSuffix()),
+            parameters.toArray(ParameterType[]::new))
         .block(units, Math.min(heads, Math.max(1, ROPE_THREADS / units)))
         .set(8, config.numAttentionHeads())
         .set(9, config.numKeyValueHeads())
@@ -268,10 +277,10 @@ final class CudaKernels {
   /// Turns queries, and stores turned keys and values in the paged cache.
   ///
   /// A token's row is its query heads, key heads and value heads one after the other. The layout of
-  /// the cache is drawn in `rope_and_store_kv.cu`.
+  /// the cache is drawn in `rope_and_store_kv.cuh`.
   ///
   /// @param qkv `[numTokens, queryWidth + 2 * keyValueWidth]` float32
-  /// @param queries receives `[numTokens, queryWidth]` T
+  /// @param queries receives `[numTokens, queryWidth]` of [KvFormat#queries()]
   void ropeAndStoreKv(
       CudaStream stream,
       long qkv,
@@ -289,6 +298,9 @@ final class CudaKernels {
         .rows(5, queries)
         .rows(6, pools.keys())
         .rows(7, pools.values());
+    if (scaled) {
+      ropeAndStoreKv.elements(ROPE_SCALES, pools.scales());
+    }
     ropeAndStoreKv.launch(stream, numTokens);
   }
 
@@ -333,7 +345,14 @@ final class CudaKernels {
 
   /// One layer's paged cache.
   ///
-  /// @param keys `[numBlocks, numKeyValueHeads, blockSize, headDim]` T
+  /// @param keys `[numBlocks, numKeyValueHeads, blockSize, headDim]`, T or e4m3
   /// @param values the same
-  record KvPools(long keys, long values) {}
+  /// @param scales `[numBlocks, numKeyValueHeads, blockSize]` of two bfloat16, what key and value
+  ///   of the slot are multiplied by; 0 where the cache is of T
+  record KvPools(long keys, long values, long scales) {
+    /// Of a cache of T.
+    KvPools(long keys, long values) {
+      this(keys, values, 0);
+    }
+  }
 }

@@ -12,7 +12,8 @@ import java.util.List;
 import java.util.Locale;
 
 /// The paged KV cache on the device: two pools per layer, keys and values, each `[numBlocks,
-/// numKeyValueHeads, blockSize, headDim]`. Contents are unspecified until stored.
+/// numKeyValueHeads, blockSize, headDim]`, and in FP8 the scales of their rows, `[numBlocks,
+/// numKeyValueHeads, blockSize]` of a key's and a value's. Contents are unspecified until stored.
 final class CudaKvCache implements AutoCloseable {
   /// Part of the free memory that the pool may take if no size is asked for: the rest is for other
   /// programs, the driver's own needs and graphs.
@@ -21,13 +22,18 @@ final class CudaKvCache implements AutoCloseable {
   private final List<DeviceBuffer> buffers = new ArrayList<>();
   private final List<KvPools> layers = new ArrayList<>();
 
-  CudaKvCache(CudaContext context, LlamaConfig config, KvCacheSpec spec, ActivationType type) {
-    long poolBytes = blockBytes(config, spec.blockSize(), type) / (2L * config.numLayers());
+  CudaKvCache(CudaContext context, LlamaConfig config, KvCacheSpec spec, KvFormat format) {
+    long rows = Math.multiplyExact(spec.capacityTokens(), config.numKeyValueHeads());
+    long poolBytes = Math.multiplyExact(rows, config.headDim() * format.elementBytes());
     try {
       for (int i = 0; i < config.numLayers(); i++) {
-        long keys = allocate(context, "keys of layer " + i, poolBytes * spec.numBlocks());
-        long values = allocate(context, "values of layer " + i, poolBytes * spec.numBlocks());
-        layers.add(new KvPools(keys, values));
+        long keys = allocate(context, "keys of layer " + i, poolBytes);
+        long values = allocate(context, "values of layer " + i, poolBytes);
+        long scales =
+            format.fp8()
+                ? allocate(context, "scales of layer " + i, 2 * rows * format.scaleBytes())
+                : 0;
+        layers.add(new KvPools(keys, values, scales));
       }
     } catch (RuntimeException | Error e) {
       close();
@@ -50,14 +56,14 @@ final class CudaKvCache implements AutoCloseable {
       CudaContext context,
       LlamaConfig config,
       ModelOptions options,
-      ActivationType type,
+      KvFormat format,
       long reservedBytes) {
     int blockSize = options.kvBlockSize();
     if (options.kvBlocks().isPresent()) {
       return new KvCacheSpec(blockSize, options.kvBlocks().getAsInt());
     }
     int perSequence = Math.ceilDiv(options.maxContextLength(), blockSize);
-    long blockBytes = blockBytes(config, blockSize, type);
+    long blockBytes = blockBytes(config, blockSize, format);
     long free = Math.max(0, context.freeBytes() - reservedBytes);
     long affordable = (long) (free * MEMORY_SHARE) / blockBytes;
     if (affordable < perSequence) {
@@ -65,11 +71,12 @@ final class CudaKvCache implements AutoCloseable {
           String.format(
               Locale.ROOT,
               "a context of %d tokens needs %.2f GB of KV cache, %.2f GB are left for it on %s; lower"
-                  + " the context length or take a smaller or quantised model",
+                  + " the context length or take a smaller or quantised model%s",
               options.maxContextLength(),
               perSequence * (double) blockBytes / 1e9,
               free * MEMORY_SHARE / 1e9,
-              context.device().label()));
+              context.device().label(),
+              format.fp8() || !context.device().hasCompute(8, 9) ? "" : ", or --kv-type fp8"));
     }
     long wanted = (long) perSequence * options.maxSequences();
     return new KvCacheSpec(
@@ -77,9 +84,9 @@ final class CudaKvCache implements AutoCloseable {
   }
 
   /// Bytes of one block of all layers, keys and values.
-  static long blockBytes(LlamaConfig config, int blockSize, ActivationType type) {
-    long elements = Math.multiplyExact((long) config.keyValueWidth() * blockSize, 2L);
-    return elements * config.numLayers() * type.numBytes();
+  static long blockBytes(LlamaConfig config, int blockSize, KvFormat format) {
+    long rows = Math.multiplyExact((long) config.numKeyValueHeads() * blockSize, 2L);
+    return rows * config.numLayers() * format.rowBytes(config.headDim());
   }
 
   KvPools layer(int layer) {

@@ -49,6 +49,7 @@ final class CudaLlamaModel implements LlamaModel {
   private final boolean deterministic;
   private final StepLimits limits;
   private final ActivationType type;
+  private final KvFormat kvFormat;
   private final KvCacheSpec kvCacheSpec;
   private final CudaStream stream;
   private final CudaKernels kernels;
@@ -99,6 +100,7 @@ final class CudaLlamaModel implements LlamaModel {
         requireFp8(context);
       }
       type = ActivationType.of(options.compute(), checkpointWeights);
+      kvFormat = KvFormat.of(options.kvType(), type, context.device());
       stream = owned.own(CudaStream.create(context));
       DeviceBuffer workspace =
           owned.own(DeviceBuffer.allocate(context, "cuBLAS workspace", WORKSPACE_BYTES));
@@ -133,15 +135,15 @@ final class CudaLlamaModel implements LlamaModel {
               context,
               config,
               options,
-              type,
+              kvFormat,
               AttentionKernels.workspaceBytes(type, config, limits, deterministic));
-      cache = owned.own(new CudaKvCache(context, config, kvCacheSpec, type));
+      cache = owned.own(new CudaKvCache(context, config, kvCacheSpec, kvFormat));
       kernels =
-          new CudaKernels(modules, type, config, checkpointWeights.rotaryLayout(), kvCacheSpec);
+          new CudaKernels(modules, kvFormat, config, checkpointWeights.rotaryLayout(), kvCacheSpec);
       attention =
           owned.own(
               AttentionKernels.of(
-                  context, modules, type, config, kvCacheSpec, limits, deterministic));
+                  context, modules, kvFormat, config, kvCacheSpec, limits, deterministic));
       graphs = owned.own(new DecodeGraphs(Math.min(limits.maxSequences(), limits.maxLogits())));
       reader = new StageReader(stream, type, options.probe());
     } catch (RuntimeException | Error e) {
@@ -281,7 +283,7 @@ final class CudaLlamaModel implements LlamaModel {
       }
       reader.qkv(layer, act.qkv, tokens, config);
       kernels.ropeAndStoreKv(stream, qkv, places, rotary, queries, cache.layer(layer), tokens);
-      reader.rows(Stage.ROPE_Q, layer, act.queries, tokens, config.queryWidth());
+      reader.queries(layer, act.queries, kvFormat.queries(), tokens, config.queryWidth());
       attention.attend(stream, queries, stepAddresses, cache.layer(layer), attended, attentionStep);
       reader.rows(Stage.ATTENTION, layer, act.attended, tokens, config.queryWidth());
       addTo(hidden, l.oProj(), attended);
@@ -380,11 +382,12 @@ final class CudaLlamaModel implements LlamaModel {
   String memory() {
     return String.format(
         Locale.ROOT,
-        "%s%s: weights %.2f GB, KV cache of %d tokens %.2f GB, activations %.2f GB",
+        "%s%s: weights %.2f GB, KV cache of %d tokens in %s %.2f GB, activations %.2f GB",
         type.suffix(),
         fp8Products.map(fp8 -> fp8Summary()).orElse(""),
         weights.numBytes() / 1e9,
         kvCacheSpec.capacityTokens(),
+        kvFormat.label(),
         cache.numBytes() / 1e9,
         act.numBytes() / 1e9);
   }

@@ -9,17 +9,15 @@ import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.model.KvCacheSpec;
 
 /// One kernel for every head width, type and number of tokens; float32 throughout, and exact for
-/// [ActivationType#F32].
+/// [ActivationType#F32] and what is in the cache.
 final class PlainAttention implements AttentionKernels {
   private final int numHeads;
   private final AttentionLaunch attention;
 
-  PlainAttention(
-      KernelModules modules, ActivationType type, LlamaConfig config, KvCacheSpec kvCache) {
+  PlainAttention(KernelModules modules, KvFormat format, LlamaConfig config, KvCacheSpec kvCache) {
     numHeads = config.numAttentionHeads();
     attention =
-        new AttentionLaunch(
-            modules, Family.ATTENTION, "attention_" + type.suffix(), config, kvCache, INT);
+        new AttentionLaunch(modules, format, Family.ATTENTION, "attention", config, kvCache, INT);
     attention
         .kernel()
         .set(AttentionLaunch.MORE, config.headDim())

@@ -40,6 +40,13 @@ final class StageReader {
     }
   }
 
+  /// Turned queries, whose type follows from the cache's.
+  void queries(int layer, DeviceBuffer queries, ActivationType stored, int rows, int width) {
+    if (probe != null && rows > 0) {
+      probe.observe(Stage.ROPE_Q, layer, read(stored, queries, rows * width), rows, width);
+    }
+  }
+
   /// The three parts of the fused projection, float32.
   void qkv(int layer, DeviceBuffer qkv, int rows, LlamaConfig config) {
     if (probe == null) {

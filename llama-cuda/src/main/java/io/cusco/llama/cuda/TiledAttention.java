@@ -12,20 +12,20 @@ import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.StepLimits;
 
-/// Attention on tensor cores, for 16-bit types and head widths 64 and 128. Sequences of one token
-/// and sequences of several have a kernel each, which skips the others'. On demand the first one
-/// takes every token by itself.
+/// Attention on tensor cores, for 16-bit types of activations and head widths 64 and 128. Sequences
+/// of one token and sequences of several have a kernel each, which skips the others'. On demand the
+/// first one takes every token by itself.
 final class TiledAttention implements AttentionKernels {
-  /// Query heads that share a load of keys; `QUERIES` in decode_attention.cu.
+  /// Query heads that share a load of keys; `QUERIES` in decode_attention.cuh.
   private static final int DECODE_HEADS = 8;
 
-  /// Keys of a split and splits of a context, as in decode_attention.cu: contexts longer than their
-  /// product have larger splits.
+  /// Keys of a split and splits of a context, as in decode_attention.cuh: contexts longer than
+  /// their product have larger splits.
   private static final int SPLIT_KEYS = 256;
 
   private static final int MAX_SPLITS = 64;
 
-  /// Rows of a block's tiles; `QUERIES` and `KEYS` in prefill_attention.cu.
+  /// Rows of a block's tiles; `QUERIES` and `KEYS` in prefill_attention.cuh.
   private static final int PREFILL_QUERIES = 128;
 
   private static final int PREFILL_KEYS = 64;
@@ -49,7 +49,7 @@ final class TiledAttention implements AttentionKernels {
   TiledAttention(
       CudaContext context,
       KernelModules modules,
-      ActivationType type,
+      KvFormat format,
       LlamaConfig config,
       KvCacheSpec kvCache,
       StepLimits limits,
@@ -61,12 +61,12 @@ final class TiledAttention implements AttentionKernels {
     int group = numHeads / config.numKeyValueHeads();
     decodeRows = config.numKeyValueHeads() * Math.ceilDiv(group, DECODE_HEADS);
     maxSplits = numSplits(limits.maxContextLength());
-    String suffix = "_%d_%s".formatted(headDim, type.suffix());
     decode =
         new AttentionLaunch(
             modules,
+            format,
             Family.DECODE_ATTENTION,
-            "decode_attention" + suffix,
+            "decode_attention_" + headDim,
             config,
             kvCache,
             POINTER,
@@ -76,7 +76,7 @@ final class TiledAttention implements AttentionKernels {
         modules
             .kernel(
                 Family.DECODE_ATTENTION,
-                "merge_splits" + suffix,
+                "merge_splits_%d_%s".formatted(headDim, format.activations().suffix()),
                 POINTER,
                 POINTER,
                 POINTER,
@@ -88,8 +88,17 @@ final class TiledAttention implements AttentionKernels {
             .block(headDim, 1);
     prefill =
         new AttentionLaunch(
-            modules, Family.PREFILL_ATTENTION, "prefill_attention" + suffix, config, kvCache);
-    prefill.kernel().shared((PREFILL_QUERIES + 2 * PREFILL_KEYS) * headDim * type.numBytes());
+            modules,
+            format,
+            Family.PREFILL_ATTENTION,
+            "prefill_attention_" + headDim,
+            config,
+            kvCache);
+    prefill
+        .kernel()
+        .shared(
+            PREFILL_QUERIES * headDim * format.queries().numBytes()
+                + 2 * PREFILL_KEYS * format.rowBytes(headDim));
     workspace =
         DeviceBuffer.allocate(
             context, "attention workspace", workspaceBytes(config, limits, alone));

@@ -93,7 +93,7 @@ abstract class AbstractAttentionKernelTest extends AbstractKernelTest {
       AttentionBatch batch =
           AttentionBatch.random(
               random,
-              ActivationType.BF16,
+              KvFormat.plain(ActivationType.BF16),
               config(4, 2, headDim),
               16,
               new int[][] {{1, 700}, {40, 60}, {1, 20}, {130, 131}});
@@ -118,9 +118,10 @@ abstract class AbstractAttentionKernelTest extends AbstractKernelTest {
       for (ActivationType type : new ActivationType[] {ActivationType.BF16, ActivationType.F16}) {
         for (int[][] lengths : new int[][][] {shortContexts, longContexts}) {
           AttentionBatch batch =
-              AttentionBatch.random(random, type, config(4, 2, headDim), 16, lengths);
+              AttentionBatch.random(
+                  random, KvFormat.plain(type), config(4, 2, headDim), 16, lengths);
           float[] taken = batch.runAlone(device, random, 100);
-          check(batch, type, taken);
+          check(batch, taken);
           assertThat(taken).as("%s", batch).isEqualTo(batch.apart().run(device, random, 0));
           device.free();
         }
@@ -135,13 +136,13 @@ abstract class AbstractAttentionKernelTest extends AbstractKernelTest {
       AttentionBatch batch =
           AttentionBatch.random(
               random,
-              ActivationType.F16,
+              KvFormat.plain(ActivationType.F16),
               config(4, 2, headDim),
               16,
               new int[][] {{1, 600}, {1, 701}, {1, 5}});
       List<float[]> results = batch.replay(device, random, 1024, shorter);
-      check(batch, ActivationType.F16, results.get(0));
-      check(batch.cut(shorter), ActivationType.F16, results.get(1));
+      check(batch, results.get(0));
+      check(batch.cut(shorter), results.get(1));
     }
   }
 
@@ -156,30 +157,34 @@ abstract class AbstractAttentionKernelTest extends AbstractKernelTest {
     lengths[50] = new int[] {1, 2};
     for (int headDim : new int[] {18, 64, 128}) {
       LlamaConfig config = config(4, 2, headDim);
-      AttentionBatch batch = AttentionBatch.random(random, type, config, 16, lengths);
-      check(batch, type, batch.run(device, random, 2000));
+      AttentionBatch batch =
+          AttentionBatch.random(random, KvFormat.plain(type), config, 16, lengths);
+      check(batch, batch.run(device, random, 2000));
     }
   }
 
   private void check(
       ActivationType type, int heads, int kvHeads, int headDim, int blockSize, int[][] lengths) {
     AttentionBatch batch =
-        AttentionBatch.random(random, type, config(heads, kvHeads, headDim), blockSize, lengths);
-    check(batch, type, batch.run(device, random, 0));
+        AttentionBatch.random(
+            random, KvFormat.plain(type), config(heads, kvHeads, headDim), blockSize, lengths);
+    check(batch, batch.run(device, random, 0));
     device.free();
   }
 
-  private static LlamaConfig config(int heads, int kvHeads, int headDim) {
+  static LlamaConfig config(int heads, int kvHeads, int headDim) {
     return KernelDevice.config(heads * headDim, 1, heads, kvHeads, headDim, 1);
   }
 
-  /// A weight is off by a rounding to the type, where it meets its value, and by what the roundings
-  /// of its score in float32 make of it: some 2^-24 of the sum of absolute products, which is below
-  /// 50 here. Weights below f16's normal range are off by 2^-25 of the largest; so few are visible
-  /// in the sum that their share of the magnitude is below another rounding.
-  private static void check(AttentionBatch batch, ActivationType type, float[] actual) {
+  /// A weight is off by a rounding to the type of the queries, where it meets its value, and by
+  /// what the roundings of its score in float32 make of it: some 2^-24 of the sum of absolute
+  /// products, which is below 50 here. Weights below f16's normal range are off by 2^-25 of the
+  /// largest; so few are visible in the sum that their share of the magnitude is below another
+  /// rounding.
+  static void check(AttentionBatch batch, float[] actual) {
+    ActivationType type = batch.format().activations();
     Expected expected = batch.expected();
-    double ofWeights = tolerance(type, 0);
+    double ofWeights = tolerance(batch.format().queries(), 0);
     for (int i = 0; i < actual.length; i++) {
       double allowed =
           tolerance(type, 4) * Math.abs(expected.results()[i])

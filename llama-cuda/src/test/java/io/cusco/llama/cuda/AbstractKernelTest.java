@@ -42,7 +42,8 @@ abstract class AbstractKernelTest {
   }
 
   CudaKernels kernels(ActivationType type, LlamaConfig config) {
-    return new CudaKernels(device.modules(), type, config, RotaryLayout.ROTATE_HALF, NO_CACHE);
+    return new CudaKernels(
+        device.modules(), KvFormat.plain(type), config, RotaryLayout.ROTATE_HALF, NO_CACHE);
   }
 
   /// Values as a network has them, a few of them large, rounded to `type`.

@@ -97,7 +97,11 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
     try (Arena arena = Arena.ofConfined()) {
       RotaryTable table = RotaryTable.of(config, MAX_POSITIONS, arena);
       new CudaKernels(
-              device.modules(), type, config, layout, new KvCacheSpec(BLOCK_SIZE, NUM_BLOCKS))
+              device.modules(),
+              KvFormat.plain(type),
+              config,
+              layout,
+              new KvCacheSpec(BLOCK_SIZE, NUM_BLOCKS))
           .ropeAndStoreKv(
               device.stream(),
               device.upload(ActivationType.F32, qkv).address(),

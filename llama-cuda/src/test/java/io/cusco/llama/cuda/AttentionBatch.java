@@ -9,6 +9,7 @@ import io.cusco.llama.cuda.driver.CudaGraphExec;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.StepLimits;
+import io.cusco.llama.testkit.Fp8Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -24,6 +25,7 @@ final class AttentionBatch {
   private static final int SPARE_BLOCKS = 3;
   private static final int SPARE_ENTRIES = 2;
 
+  private final KvFormat format;
   private final ActivationType type;
   private final LlamaConfig config;
   private final int blockSize;
@@ -35,8 +37,9 @@ final class AttentionBatch {
       int numTokens, int contextLength, float[] queries, float[] keys, float[] values) {}
 
   private AttentionBatch(
-      ActivationType type, LlamaConfig config, int blockSize, List<Sequence> sequences) {
-    this.type = type;
+      KvFormat format, LlamaConfig config, int blockSize, List<Sequence> sequences) {
+    this.format = format;
+    type = format.activations();
     this.config = config;
     this.blockSize = blockSize;
     this.sequences = sequences;
@@ -45,14 +48,14 @@ final class AttentionBatch {
   /// @param lengths tokens and context length of each sequence
   static AttentionBatch random(
       SplittableRandom random,
-      ActivationType type,
+      KvFormat format,
       LlamaConfig config,
       int blockSize,
       int[]... lengths) {
     int keyElements = config.numKeyValueHeads() * config.headDim();
     int width = config.queryWidth();
     return new AttentionBatch(
-        type,
+        format,
         config,
         blockSize,
         Arrays.stream(lengths)
@@ -60,20 +63,45 @@ final class AttentionBatch {
                 new Sequence(
                     length[0],
                     length[1],
-                    gaussian(random, type, length[0] * width, 2),
-                    gaussian(random, type, length[1] * keyElements, 1),
-                    gaussian(random, type, length[1] * keyElements, 1)))
+                    KernelDevice.rounded(format.queries(), gaussian(random, length[0] * width, 2)),
+                    cached(random, format, config.headDim(), length[1] * keyElements, 0.5),
+                    cached(random, format, config.headDim(), length[1] * keyElements, 2)))
             .toList());
   }
 
   /// Scores then have a standard deviation of `scale`: some keys stand out, many count.
-  private static float[] gaussian(
-      SplittableRandom random, ActivationType type, int count, double scale) {
+  private static float[] gaussian(SplittableRandom random, int count, double scale) {
     float[] values = new float[count];
     for (int i = 0; i < count; i++) {
       values[i] = (float) (scale * random.nextGaussian());
     }
-    return KernelDevice.rounded(type, values);
+    return values;
+  }
+
+  /// Rows of keys or values as a cache gives them back. With scales, rows are of sizes that
+  /// `spread` octaves or so lie between, a few of them nothing but zeros.
+  private static float[] cached(
+      SplittableRandom random, KvFormat format, int headDim, int count, double spread) {
+    float[] values = gaussian(random, count, 1);
+    if (!format.fp8()) {
+      return KernelDevice.rounded(format.activations(), values);
+    }
+    double[] row = new double[headDim];
+    for (int from = 0; from < count; from += headDim) {
+      double size = random.nextInt(16) == 0 ? 0 : Math.pow(2, spread * random.nextGaussian());
+      for (int i = 0; i < headDim; i++) {
+        row[i] = size * values[from + i];
+      }
+      Fp8Rows.round(row, headDim);
+      for (int i = 0; i < headDim; i++) {
+        values[from + i] = (float) row[i];
+      }
+    }
+    return values;
+  }
+
+  KvFormat format() {
+    return format;
   }
 
   int numSequences() {
@@ -82,7 +110,7 @@ final class AttentionBatch {
 
   /// One of the sequences by itself.
   AttentionBatch alone(int sequence) {
-    return new AttentionBatch(type, config, blockSize, List.of(sequences.get(sequence)));
+    return new AttentionBatch(format, config, blockSize, List.of(sequences.get(sequence)));
   }
 
   /// The step's shape for a grid that reaches `spareContext` positions too far.
@@ -124,7 +152,7 @@ final class AttentionBatch {
     KvCacheSpec cache = new KvCacheSpec(blockSize, numBlocks() + SPARE_BLOCKS);
     try (AttentionKernels kernels =
         AttentionKernels.of(
-            device.context(), device.modules(), type, config, cache, limits(), alone)) {
+            device.context(), device.modules(), format, config, cache, limits(), alone)) {
       DeviceBuffer out = device.output(type, (long) numTokens() * config.queryWidth());
       Uploaded uploaded = upload(device, random, cache);
       kernels.attend(
@@ -151,7 +179,7 @@ final class AttentionBatch {
     StepLimits limits = new StepLimits(numTokens(), sequences.size(), 1, maxContext);
     try (AttentionKernels kernels =
             AttentionKernels.of(
-                device.context(), device.modules(), type, config, cache, limits, false);
+                device.context(), device.modules(), format, config, cache, limits, false);
         CudaGraph graph =
             CudaGraph.capture(
                 device.stream(),
@@ -188,7 +216,7 @@ final class AttentionBatch {
               cut(sequence.keys(), sequence.contextLength(), contextLengths[i]),
               cut(sequence.values(), sequence.contextLength(), contextLengths[i])));
     }
-    return new AttentionBatch(type, config, blockSize, shorter);
+    return new AttentionBatch(format, config, blockSize, shorter);
   }
 
   /// Each token a sequence of its own, with the keys that it sees.
@@ -208,7 +236,7 @@ final class AttentionBatch {
                 cut(sequence.values(), context, visible)));
       }
     }
-    return new AttentionBatch(type, config, blockSize, tokens);
+    return new AttentionBatch(format, config, blockSize, tokens);
   }
 
   private float[] cut(float[] rows, int from, int to) {
@@ -228,9 +256,10 @@ final class AttentionBatch {
   }
 
   private Uploaded upload(KernelDevice device, SplittableRandom random, KvCacheSpec cache) {
-    long elements = cache.capacityTokens() * config.numKeyValueHeads() * config.headDim();
-    DeviceBuffer keys = device.output(type, elements);
-    DeviceBuffer values = device.output(type, elements);
+    long rows = cache.capacityTokens() * config.numKeyValueHeads();
+    Pool keys = new Pool(device.output(rows * config.headDim() * format.elementBytes()), 0);
+    Pool values = new Pool(device.output(rows * config.headDim() * format.elementBytes()), 1);
+    DeviceBuffer scales = device.output(Math.max(1, 2 * rows * format.scaleBytes()));
     int[] blocks = shuffled(random, cache.numBlocks());
     int stride =
         SPARE_ENTRIES
@@ -254,35 +283,52 @@ final class AttentionBatch {
       for (int first = 0; first < sequence.contextLength(); first += blockSize) {
         int block = blocks[used++];
         tables[i * stride + first / blockSize] = block;
-        store(keys, block, sequence.keys(), sequence.contextLength(), first);
-        store(values, block, sequence.values(), sequence.contextLength(), first);
+        store(keys, scales, block, sequence.keys(), sequence.contextLength(), first);
+        store(values, scales, block, sequence.values(), sequence.contextLength(), first);
       }
     }
     DeviceBuffer contextLengths = device.upload(contexts);
     return new Uploaded(
-        device.upload(type, queries).address(),
+        device.upload(format.queries(), queries).address(),
         contextLengths,
         new StepAddresses(
             device.upload(starts).address(),
             contextLengths.address(),
             device.upload(tables).address(),
             stride),
-        new KvPools(keys.address(), values.address()));
+        new KvPools(
+            keys.rows().address(), values.rows().address(), format.fp8() ? scales.address() : 0));
   }
 
-  private void store(DeviceBuffer pool, int block, float[] rows, int contextLength, int first) {
+  /// @param place of its scales among those of a row, 0 or 1
+  private record Pool(DeviceBuffer rows, int place) {}
+
+  private void store(
+      Pool pool, DeviceBuffer scales, int block, float[] rows, int contextLength, int first) {
     int headDim = config.headDim();
     int count = Math.min(blockSize, contextLength - first);
-    try (Arena arena = Arena.ofConfined()) {
-      for (int head = 0; head < config.numKeyValueHeads(); head++) {
-        int from = (head * contextLength + first) * headDim;
-        MemorySegment host = arena.allocate((long) count * headDim * type.numBytes());
-        host.copyFrom(
-            MemorySegment.ofArray(
-                KernelDevice.encode(type, Arrays.copyOfRange(rows, from, from + count * headDim))));
-        long row = ((long) block * config.numKeyValueHeads() + head) * blockSize;
-        pool.copyFrom(host, row * headDim * type.numBytes());
+    for (int head = 0; head < config.numKeyValueHeads(); head++) {
+      int from = (head * contextLength + first) * headDim;
+      float[] ofBlock = Arrays.copyOfRange(rows, from, from + count * headDim);
+      long row = ((long) block * config.numKeyValueHeads() + head) * blockSize;
+      long at = row * headDim * format.elementBytes();
+      if (!format.fp8()) {
+        copy(pool.rows(), at, KernelDevice.encode(type, ofBlock));
+        continue;
       }
+      copy(pool.rows(), at, Fp8Encoding.elements(ofBlock, headDim));
+      for (int i = 0; i < count; i++) {
+        byte[] scale = Fp8Encoding.scale(ofBlock, i * headDim, headDim);
+        copy(scales, ((row + i) * 2 + pool.place()) * format.scaleBytes(), scale);
+      }
+    }
+  }
+
+  private static void copy(DeviceBuffer to, long at, byte[] bytes) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(bytes.length);
+      host.copyFrom(MemorySegment.ofArray(bytes));
+      to.copyFrom(host, at);
     }
   }
 
@@ -356,7 +402,7 @@ final class AttentionBatch {
     text.append(
         "%s, %d heads over %d of %d, blocks of %d:"
             .formatted(
-                type,
+                format,
                 config.numAttentionHeads(),
                 config.numKeyValueHeads(),
                 config.headDim(),

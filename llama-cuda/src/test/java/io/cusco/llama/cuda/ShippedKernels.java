@@ -78,7 +78,9 @@ public final class ShippedKernels implements AutoCloseable {
         }
         StepLimits limits = new StepLimits(tokens, step.numSequences(), 1, longest);
         kernels =
-            owned.own(AttentionKernels.of(context, modules, TYPE, config, cache, limits, false));
+            owned.own(
+                AttentionKernels.of(
+                    context, modules, KvFormat.plain(TYPE), config, cache, limits, false));
         long keyValues = cache.capacityTokens() * config.keyValueWidth();
         operands.add(allocate("queries", (long) tokens * config.queryWidth()));
         operands.add(allocate("keys", keyValues));

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import io.cusco.llama.cuda.KernelDevice;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.standin.EmulatedGpu;
+import io.cusco.llama.cuda.standin.StandIn;
+import io.cusco.llama.cuda.standin.StandInSettings;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -14,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /// The emulator runs every calibration kernel, and gives what GPUs gave where that was recorded.
@@ -22,7 +25,14 @@ class EmulatedCalibrationTest {
   /// Recorded by [GpuCalibrationTest], one file per GPU.
   private static final Path GOLDENS = Path.of("src/test/resources/io/cusco/llama/cuda/calibration");
 
+  private static final long SEED = 89;
+
   private static final String ENDING = ".golden.gz";
+
+  @BeforeEach
+  void takeAda(StandIn standIn) {
+    standIn.reset(StandInSettings.DEFAULT.withComputeCapability(8, 9), SEED);
+  }
 
   @Test
   void theEmulatorRunsEveryForm(CudaContext context) {

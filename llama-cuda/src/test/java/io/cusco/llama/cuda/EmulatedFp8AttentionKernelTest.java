@@ -1,0 +1,6 @@
+package io.cusco.llama.cuda;
+
+import io.cusco.llama.cuda.standin.EmulatedGpu;
+
+@EmulatedGpu(compute = 89)
+class EmulatedFp8AttentionKernelTest extends AbstractFp8AttentionKernelTest {}
