@@ -2,6 +2,7 @@ package io.cusco.llama.cli;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.cusco.llama.LlamaException;
+import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.LlamaWeights.Layer;
@@ -23,10 +24,14 @@ final class BenchCosts {
   private final long kvBytesPerToken;
   private final long attentionFlopsPerKey;
 
-  /// @param exact whether keys and values are kept as f32; otherwise they are f16
-  BenchCosts(LlamaConfig config, LlamaWeights weights, boolean exact) {
-    layerBytes = matrices(weights).mapToLong(m -> m.segment().byteSize()).sum();
+  /// @param compute exactly keys and values are kept as f32, otherwise they are f16; as FP8 a
+  ///   parameter of the layers is a byte
+  BenchCosts(LlamaConfig config, LlamaWeights weights, ComputeMode compute) {
     layerParameters = matrices(weights).mapToLong(TensorView::numElements).sum();
+    layerBytes =
+        compute == ComputeMode.FP8
+            ? layerParameters
+            : matrices(weights).mapToLong(m -> m.segment().byteSize()).sum();
     lmHead =
         weights
             .head()
@@ -36,7 +41,10 @@ final class BenchCosts {
                     "bench decodes text, and this model has %s; name one that generates"
                         .formatted(config.head())));
     kvBytesPerToken =
-        2L * config.numLayers() * config.keyValueWidth() * (exact ? Float.BYTES : Short.BYTES);
+        2L
+            * config.numLayers()
+            * config.keyValueWidth()
+            * (compute == ComputeMode.F32 ? Float.BYTES : Short.BYTES);
     // A product with the key and one with the value, each a multiplication and an addition.
     attentionFlopsPerKey = 4L * config.numLayers() * config.queryWidth();
   }
@@ -82,8 +90,11 @@ final class BenchCosts {
     return embeddings + config.numLayers() * layer;
   }
 
-  /// The type that most bytes of the layers have: "q8_0".
-  static String mainType(LlamaWeights weights) {
+  /// The type that most bytes of the layers have: "q8_0"; "fp8" where they become that.
+  static String mainType(LlamaWeights weights, ComputeMode compute) {
+    if (compute == ComputeMode.FP8) {
+      return "fp8";
+    }
     Map<DType, Long> bytes = new EnumMap<>(DType.class);
     matrices(weights).forEach(m -> bytes.merge(m.dtype(), m.segment().byteSize(), Long::sum));
     return bytes.entrySet().stream()

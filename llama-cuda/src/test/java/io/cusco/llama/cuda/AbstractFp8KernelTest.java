@@ -75,7 +75,9 @@ abstract class AbstractFp8KernelTest extends AbstractKernelTest {
       float[] before = randomValues(F32, rows * width);
       ActivationType stored = store == Store.ROUNDED ? BF16 : F32;
       DeviceBuffer out =
-          store == Store.ADDED ? device.upload(F32, before) : device.output(stored, (long) rows * width);
+          store == Store.ADDED
+              ? device.upload(F32, before)
+              : device.output(stored, (long) rows * width);
       kernels.scaleProduct(
           device.stream(),
           device.upload(F32, raw).address(),

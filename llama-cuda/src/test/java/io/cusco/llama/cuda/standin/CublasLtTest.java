@@ -115,8 +115,7 @@ class CublasLtTest {
   void scalesPerRowAreRefusedWhereTheyAreNotKnown(StandIn standIn) {
     Gemm gemm = Gemm.linear(TOKENS, OUT, IN, ElementType.FP8_E4M3, ElementType.BF16);
     LtMatmul matmul =
-        LtMatmul.ofAnyRows(
-            gemm, LtMatmul.Scaling.PER_ROW, LtMatmul.Rows.ANY, LtMatmul.ALIGNMENT);
+        LtMatmul.ofAnyRows(gemm, LtMatmul.Scaling.PER_ROW, LtMatmul.Rows.ANY, LtMatmul.ALIGNMENT);
     StandInSettings hopper = StandInSettings.DEFAULT.withComputeCapability(9, 0);
     assertThat(refusal(standIn, hopper, matmul)).isEmpty();
     assertThat(refusal(standIn, hopper.withCublasVersion(120801), matmul).orElseThrow())
