@@ -3,7 +3,6 @@ package io.cusco.llama.cli;
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.Backends;
-import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
@@ -210,12 +209,11 @@ final class BenchCommand implements Callable<Integer> {
       long start = System.nanoTime();
       try (LlamaModel loaded = load(backend, config, weights, options)) {
         double loadMillis = (System.nanoTime() - start) / 1e6;
-        BenchCosts costs =
-            new BenchCosts(config, weights, run.compute() == ComputeMode.F32, run.kvType());
+        BenchCosts costs = new BenchCosts(config, weights, run.compute(), run.kvType());
         BenchRow.Subject subject =
             new BenchRow.Subject(
                 name,
-                BenchCosts.mainType(weights),
+                BenchCosts.mainType(weights, run.compute()),
                 backend.name(),
                 backend.device(),
                 backend.threads(),

@@ -2,6 +2,7 @@ package io.cusco.llama.cli;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.cusco.llama.LlamaException;
+import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.KvType;
 import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.checkpoint.LlamaWeights;
@@ -24,11 +25,14 @@ final class BenchCosts {
   private final long kvBytesPerToken;
   private final long attentionFlopsPerKey;
 
-  /// @param exact whether keys and values are kept as f32 unless `kvType` says something else;
-  ///   otherwise they have 16 bits
-  BenchCosts(LlamaConfig config, LlamaWeights weights, boolean exact, KvType kvType) {
-    layerBytes = matrices(weights).mapToLong(m -> m.segment().byteSize()).sum();
+  /// @param compute exactly keys and values are kept as f32 unless `kvType` says something else,
+  ///   otherwise they have 16 bits; as FP8 a parameter of the layers is a byte
+  BenchCosts(LlamaConfig config, LlamaWeights weights, ComputeMode compute, KvType kvType) {
     layerParameters = matrices(weights).mapToLong(TensorView::numElements).sum();
+    layerBytes =
+        compute == ComputeMode.FP8
+            ? layerParameters
+            : matrices(weights).mapToLong(m -> m.segment().byteSize()).sum();
     lmHead =
         weights
             .head()
@@ -38,7 +42,10 @@ final class BenchCosts {
                     "bench decodes text, and this model has %s; name one that generates"
                         .formatted(config.head())));
     kvBytesPerToken =
-        2L * config.numLayers() * config.numKeyValueHeads() * rowBytes(config, exact, kvType);
+        2L
+            * config.numLayers()
+            * config.numKeyValueHeads()
+            * rowBytes(config, compute == ComputeMode.F32, kvType);
     // A product with the key and one with the value, each a multiplication and an addition.
     attentionFlopsPerKey = 4L * config.numLayers() * config.queryWidth();
   }
@@ -92,8 +99,11 @@ final class BenchCosts {
     return embeddings + config.numLayers() * layer;
   }
 
-  /// The type that most bytes of the layers have: "q8_0".
-  static String mainType(LlamaWeights weights) {
+  /// The type that most bytes of the layers have: "q8_0"; "fp8" where they become that.
+  static String mainType(LlamaWeights weights, ComputeMode compute) {
+    if (compute == ComputeMode.FP8) {
+      return "fp8";
+    }
     Map<DType, Long> bytes = new EnumMap<>(DType.class);
     matrices(weights).forEach(m -> bytes.merge(m.dtype(), m.segment().byteSize(), Long::sum));
     return bytes.entrySet().stream()

@@ -107,6 +107,13 @@ class MainTest {
     assertThat(result.err()).startsWith("llama").contains("--help'.");
   }
 
+  @Test
+  void fp8IsRefusedByTheCpu() {
+    Cli.Result result = Cli.run("generate", "-p", "x", "--backend", "cpu", "--compute", "fp8");
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("compute fp8 needs the CUDA backend");
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {"generate -p x", "tokenize --text x", "score --ids 1", "inspect", "chat", "bench"})

@@ -1,6 +1,7 @@
 package io.cusco.llama.testkit;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.ComputeMode;
@@ -48,6 +49,11 @@ public abstract class DeterminismConformance {
     return new int[] {2, 7, 16, MAX_BATCH};
   }
 
+  /// Whether [ComputeMode#FP8] is checked too.
+  protected boolean hasFp8() {
+    return false;
+  }
+
   @BeforeAll
   void open() {
     backend = openBackend();
@@ -72,13 +78,19 @@ public abstract class DeterminismConformance {
 
   @Test
   void logitsOfSixteenBitWeights() {
-    checkSynthetic("bf16");
+    checkSynthetic("bf16", ComputeMode.AUTO);
+  }
+
+  @Test
+  void logitsOfFp8Weights() {
+    assumeTrue(hasFp8(), "no FP8 here");
+    checkSynthetic("bf16", ComputeMode.FP8);
   }
 
   @Test
   void logitsOfQuantisedWeights() {
-    checkSynthetic("q8_0");
-    checkSynthetic("q4_k");
+    checkSynthetic("q8_0", ComputeMode.AUTO);
+    checkSynthetic("q4_k", ComputeMode.AUTO);
   }
 
   private void checkRandom(ComputeMode compute) {
@@ -88,9 +100,9 @@ public abstract class DeterminismConformance {
     }
   }
 
-  private void checkSynthetic(String dtype) {
+  private void checkSynthetic(String dtype, ComputeMode compute) {
     try (Checkpoint checkpoint = SyntheticCheckpoint.open("tiny", dtype)) {
-      check(dtype, checkpoint.config(), checkpoint.weights(), ComputeMode.AUTO);
+      check(dtype, checkpoint.config(), checkpoint.weights(), compute);
     }
   }
 

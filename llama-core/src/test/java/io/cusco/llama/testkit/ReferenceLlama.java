@@ -10,6 +10,8 @@ import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.model.RotaryTable;
 import io.cusco.llama.model.Stage;
 import io.cusco.llama.model.StageProbe;
+import java.util.Arrays;
+import java.util.function.UnaryOperator;
 
 /// The LLaMA forward pass written for reading: one sequence, no cache, no batch, double precision.
 /// What every backend is compared with, stage by stage.
@@ -21,17 +23,26 @@ public final class ReferenceLlama {
   private final double[] inverseFrequencies;
   private final StageProbe probe;
   private final KvType kvType;
+  private final UnaryOperator<double[]> inputs;
 
   public ReferenceLlama(LlamaConfig config, LlamaWeights weights, StageProbe probe) {
-    this(config, weights, probe, KvType.AUTO);
+    this(config, weights, probe, KvType.AUTO, UnaryOperator.identity());
   }
 
   /// @param kvType with FP8, keys and values are rounded as such a cache does; else not at all
-  public ReferenceLlama(LlamaConfig config, LlamaWeights weights, StageProbe probe, KvType kvType) {
+  /// @param inputs what a row becomes before a layer's matrices are multiplied with it; it is left
+  ///   as it is
+  public ReferenceLlama(
+      LlamaConfig config,
+      LlamaWeights weights,
+      StageProbe probe,
+      KvType kvType,
+      UnaryOperator<double[]> inputs) {
     this.config = config;
     this.weights = weights;
     this.probe = probe;
     this.kvType = kvType;
+    this.inputs = inputs;
     inverseFrequencies = RotaryTable.inverseFrequencies(config);
   }
 
@@ -173,8 +184,10 @@ public final class ReferenceLlama {
     }
   }
 
-  private static double[][] project(Linear linear, double[][] x) {
-    double[][] y = multiply(linear.weight(), x);
+  private double[][] project(Linear linear, double[][] x) {
+    double[][] rows = new double[x.length][];
+    Arrays.setAll(rows, token -> inputs.apply(x[token]));
+    double[][] y = multiply(linear.weight(), rows);
     linear
         .bias()
         .ifPresent(bias -> {

@@ -384,15 +384,15 @@ final class CudaLlamaModel implements LlamaModel {
         Locale.ROOT,
         "%s%s: weights %.2f GB, KV cache of %d tokens in %s %.2f GB, activations %.2f GB",
         type.suffix(),
-        fp8Products.map(fp8 -> fp8Summary()).orElse(""),
+        fp8Products.map(this::fp8Summary).orElse(""),
         weights.numBytes() / 1e9,
         kvCacheSpec.capacityTokens(),
         kvFormat.label(),
         cache.numBytes() / 1e9,
-        act.numBytes() / 1e9);
+        (act.numBytes() + fp8Products.map(Fp8Products::numBytes).orElse(0L)) / 1e9);
   }
 
-  private String fp8Summary() {
+  private String fp8Summary(Fp8Products fp8) {
     int matrices = weights.fp8Matrices().size();
     int left = 4 * config.numLayers() - matrices;
     return " and %d matrices of e4m3%s (many rows %s)"
@@ -401,7 +401,7 @@ final class CudaLlamaModel implements LlamaModel {
             left == 0
                 ? ""
                 : ", %d others no multiples of %d in size".formatted(left, Fp8Kernels.MULTIPLE),
-            fp8Products.orElseThrow().way());
+            fp8.way());
   }
 
   private void requireOpen() {

@@ -124,6 +124,11 @@ final class Fp8Products implements AutoCloseable {
     return way;
   }
 
+  /// Bytes on the device.
+  long numBytes() {
+    return values.numBytes() + scales.numBytes() + (raw == null ? 0 : raw.numBytes());
+  }
+
   /// `to = from * W^T`, stored as `store` says.
   ///
   /// @param from `[rows, inFeatures]` bfloat16

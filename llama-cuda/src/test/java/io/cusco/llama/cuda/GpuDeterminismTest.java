@@ -17,4 +17,9 @@ class GpuDeterminismTest extends DeterminismConformance {
     assumeTrue(probe.problem().isEmpty(), () -> "no GPU: " + probe.problem().orElseThrow());
     return new CudaBackend(BackendOptions.DEFAULT, probe.devices());
   }
+
+  @Override
+  protected boolean hasFp8() {
+    return CudaProbe.run().devices().getFirst().hasCompute(8, 9);
+  }
 }

@@ -29,7 +29,7 @@ class StepAllocationTest {
       int cuDeviceGetName(char *name, int size, int device) { strncpy(name, "none", size); return 0; }
       int cuDeviceGetUuid_v2(char *uuid, int device) { memset(uuid, 1, 16); return 0; }
       int cuDeviceTotalMem_v2(size_t *size, int device) { *size = 24000000000; return 0; }
-      int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = 8; return 0; }
+      int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = 9; return 0; }
       HANDLE(cuDevicePrimaryCtxRetain)
       NOTHING(cuDevicePrimaryCtxRelease_v2)
       NOTHING(cuCtxSetCurrent)
@@ -69,7 +69,20 @@ class StepAllocationTest {
       static int thing;
       int cublasLtCreate(void **handle) { *handle = &thing; return 0; }
       int cublasLtDestroy(void *handle) { return 0; }
-      int cublasLtMatmul, cublasLtGetStatusString;
+      int cublasLtMatmulDescCreate(void **d, int compute, int scale) { *d = &thing; return 0; }
+      int cublasLtMatmulDescDestroy(void *d) { return 0; }
+      int cublasLtMatmulDescSetAttribute(void *d, int what, void *value, unsigned long size) { return 0; }
+      int cublasLtMatrixLayoutCreate(void **l, int type, unsigned long rows, unsigned long columns, long stride)
+      { *l = &thing; return 0; }
+      int cublasLtMatrixLayoutDestroy(void *l) { return 0; }
+      int cublasLtMatrixLayoutSetAttribute(void *l, int what, void *value, unsigned long size) { return 0; }
+      int cublasLtMatmulPreferenceCreate(void **p) { *p = &thing; return 0; }
+      int cublasLtMatmulPreferenceDestroy(void *p) { return 0; }
+      int cublasLtMatmulPreferenceSetAttribute(void *p, int what, void *value, unsigned long size) { return 0; }
+      int cublasLtMatmulAlgoGetHeuristic(void *h, void *d, void *a, void *b, void *c, void *e, void *p, int wanted,
+                                         void *results, int *count) { *count = 1; return 0; }
+      int cublasLtMatmul(void) { return 0; }
+      int cublasLtGetStatusString;
       """;
 
   private static final String CUBLAS =
@@ -108,7 +121,7 @@ class StepAllocationTest {
     String output = new String(program.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(program.waitFor()).as(output).isZero();
     List<String> lines = output.lines().toList();
-    assertThat(lines).hasSize(3);
+    assertThat(lines).hasSize(5);
     for (String line : lines) {
       String[] words = line.split(" ", -1);
       // Less than a byte: some round may see the compiler install code.

@@ -63,7 +63,8 @@ public final class CublasLt implements AutoCloseable {
       plan(matmul, scaleA, scaleB);
       return Optional.empty();
     } catch (CudaException e) {
-      // Versions before 12.9 do not know the attribute that asks for scales per row.
+      // Success, but no algorithm came back; or a version before 12.8, which does not know the
+      // attribute that asks for scales per row.
       if (e.code() == CUBLAS_STATUS_NOT_SUPPORTED()
           || e.code() == CUBLAS_STATUS_INVALID_VALUE()
           || e.code() == CUBLAS_STATUS_SUCCESS()) {

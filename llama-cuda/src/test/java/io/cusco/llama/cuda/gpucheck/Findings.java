@@ -32,6 +32,16 @@ final class Findings {
         "ceilings", row -> ((String) row.get("name")).startsWith(Ceilings.BF16_PRODUCT), "median");
   }
 
+  /// FLOP per second of a large product of FP8 matrices, scaled as the model does it if it can.
+  OptionalDouble fp8Rate() {
+    OptionalDouble perRow =
+        number("ceilings", row -> ((String) row.get("name")).contains("scale per row"), "median");
+    return perRow.isPresent()
+        ? perRow
+        : number(
+            "ceilings", row -> ((String) row.get("name")).contains("scale per tensor"), "median");
+  }
+
   /// Milliseconds of one run of a benchmark.
   OptionalDouble medianMillis(String id, String name) {
     return number(

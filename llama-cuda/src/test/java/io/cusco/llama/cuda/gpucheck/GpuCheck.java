@@ -51,7 +51,7 @@ public final class GpuCheck {
     scale = standIn ? Scale.tiny() : Scale.real();
     options = standIn ? List.of(STAND_IN) : List.of();
     if (standIn) {
-      StandIn.install().reset(StandInSettings.DEFAULT, STAND_IN_SEED);
+      StandIn.install().reset(StandInSettings.DEFAULT.withComputeCapability(9, 0), STAND_IN_SEED);
     }
   }
 
@@ -214,7 +214,8 @@ public final class GpuCheck {
     OptionalDouble copy = findings.copyRate();
     OptionalDouble product = findings.productRate();
     return copy.isPresent() && product.isPresent()
-        ? Optional.of(new Roofline(copy.getAsDouble(), product.getAsDouble()))
+        ? Optional.of(
+            new Roofline(copy.getAsDouble(), product.getAsDouble(), findings.fp8Rate().orElse(0)))
         : Optional.empty();
   }
 

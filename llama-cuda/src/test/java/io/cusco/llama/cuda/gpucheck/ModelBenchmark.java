@@ -17,8 +17,8 @@ import java.util.OptionalInt;
 import java.util.function.Consumer;
 
 /// Steps of whole models through [LlamaModel], forward pass and greedy draw, by the wall clock:
-/// decoding (D1, D2, D3) and prompts (P1). Weights are random, of true shapes; the cache is filled
-/// by prompts, so that attention reads keys as a network makes them.
+/// decoding (D1, D2, D3; with FP8 weights D4) and prompts (P1). Weights are random, of true shapes;
+/// the cache is filled by prompts, so that attention reads keys as a network makes them.
 final class ModelBenchmark {
   private final Backend backend;
   private final Sizes sizes;
@@ -44,13 +44,27 @@ final class ModelBenchmark {
   /// A model and what is asked of it.
   ///
   /// @param name "8B"
+  /// @param compute [ComputeMode#AUTO], which is BF16, or FP8
   /// @param alone id of the row for one sequence
   /// @param together id of the rows for many
   /// @param batches of those
   record Model(
-      String name, LlamaConfig config, String alone, String together, List<Integer> batches) {
+      String name,
+      ComputeMode compute,
+      LlamaConfig config,
+      String alone,
+      String together,
+      List<Integer> batches) {
+    boolean fp8() {
+      return compute == ComputeMode.FP8;
+    }
+
+    String title() {
+      return name + (fp8() ? " FP8" : " BF16");
+    }
+
     String rowName(int batch, int context) {
-      return "%s BF16, batch %d, context %d".formatted(name, batch, context);
+      return "%s, batch %d, context %d".formatted(title(), batch, context);
     }
   }
 
@@ -77,7 +91,7 @@ final class ModelBenchmark {
           throw e;
         }
         // A GPU too small for a model is a finding.
-        missing(model.alone, model.name + " BF16", String.valueOf(e.getMessage()));
+        missing(model.alone, model.title(), String.valueOf(e.getMessage()));
       }
     }
   }
@@ -89,7 +103,8 @@ final class ModelBenchmark {
     }
     int most = shape.batches.stream().mapToInt(Integer::intValue).max().orElse(1);
     try (SharedWeights weights = new SharedWeights(shape.config);
-        LlamaModel model = backend.load(shape.config, weights.weights(), options(most))) {
+        LlamaModel model =
+            backend.load(shape.config, weights.weights(), options(shape.compute, most))) {
       decode(model, shape, shape.alone, 1);
       for (int batch : shape.batches) {
         decode(model, shape, shape.together, batch);
@@ -100,9 +115,9 @@ final class ModelBenchmark {
     }
   }
 
-  private ModelOptions options(int maxSequences) {
+  private ModelOptions options(ComputeMode compute, int maxSequences) {
     return new ModelOptions(
-        ComputeMode.AUTO,
+        compute,
         Math.max(sizes.context, sizes.prompt),
         sizes.stepTokens,
         maxSequences,
@@ -136,7 +151,8 @@ final class ModelBenchmark {
     found.accept(
         withRoofline(
             measured,
-            roofline.map(r -> r.decodeSeconds(shape.config, batch, sizes.context)),
+            roofline(shape)
+                .map(r -> r.decodeSeconds(shape.config, shape.fp8(), batch, sizes.context)),
             timing));
   }
 
@@ -159,8 +175,7 @@ final class ModelBenchmark {
 
   private void prefill(LlamaModel model, Model shape) {
     int prompts = Math.max(1, sizes.stepTokens / sizes.prompt);
-    String name =
-        "%s BF16, %d prompts of %d in a step".formatted(shape.name, prompts, sizes.prompt);
+    String name = "%s, %d prompts of %d in a step".formatted(shape.title(), prompts, sizes.prompt);
     int needed = prompts * model.kvCache().blocksFor(sizes.prompt);
     if (share.isSpent() || needed > model.kvCache().numBlocks()) {
       missing("P1", name, share.isSpent() ? share.leaveOut() : "no room in the KV cache");
@@ -175,8 +190,13 @@ final class ModelBenchmark {
     found.accept(
         withRoofline(
             measured,
-            roofline.map(r -> r.prefillSeconds(shape.config, prompts, sizes.prompt)),
+            roofline(shape)
+                .map(r -> r.prefillSeconds(shape.config, shape.fp8(), prompts, sizes.prompt)),
             timing));
+  }
+
+  private Optional<Roofline> roofline(Model shape) {
+    return roofline.filter(r -> !shape.fp8() || r.fp8Rate() > 0);
   }
 
   private Timing time(LlamaModel model, StepInput step, int runs) {

@@ -6,27 +6,28 @@ import io.cusco.llama.config.LlamaConfig;
 /// and multiplying: matrices take the longer of reading them and multiplying with them, attention
 /// is added. What is small against these (norms, activations, sampling) counts as free.
 ///
-/// All values are of two bytes.
+/// All values are of two bytes, but for the layers' matrices where they are FP8.
 ///
 /// @param copyRate bytes per second, read and written
-/// @param productRate FLOP per second
-record Roofline(double copyRate, double productRate) {
+/// @param productRate FLOP per second of a product of two-byte values
+/// @param fp8Rate FLOP per second of a product of FP8 values; 0 where it is not known
+record Roofline(double copyRate, double productRate, double fp8Rate) {
   private static final int VALUE_BYTES = 2;
 
   /// Seconds of a step that gives each of `batch` sequences one token; each then sees `context`
   /// keys, which are read.
-  double decodeSeconds(LlamaConfig config, int batch, int context) {
+  double decodeSeconds(LlamaConfig config, boolean fp8, int batch, int context) {
     double keyValueBytes =
         (double) batch * context * 2 * config.keyValueWidth() * config.numLayers() * VALUE_BYTES;
-    return matrixSeconds(layerParameters(config), batch)
+    return layerSeconds(config, fp8, batch)
         + matrixSeconds(headParameters(config), batch)
         + keyValueBytes / copyRate;
   }
 
   /// Seconds of a step over `prompts` prompts of `length` tokens, of whose last tokens alone logits
   /// are wanted. Attention multiplies: a token with the keys up to its own, and their values.
-  double prefillSeconds(LlamaConfig config, int prompts, int length) {
-    return matrixSeconds(layerParameters(config), (double) prompts * length)
+  double prefillSeconds(LlamaConfig config, boolean fp8, int prompts, int length) {
+    return layerSeconds(config, fp8, (double) prompts * length)
         + matrixSeconds(headParameters(config), prompts)
         + config.numLayers()
             * prompts
@@ -38,6 +39,13 @@ record Roofline(double copyRate, double productRate) {
   static double attentionFlops(int heads, int headDim, int length) {
     double pairs = 0.5 * length * (length + 1.0);
     return 4 * pairs * heads * headDim;
+  }
+
+  private double layerSeconds(LlamaConfig config, boolean fp8, double rows) {
+    double parameters = layerParameters(config);
+    return fp8
+        ? Math.max(parameters / copyRate, 2 * rows * parameters / fp8Rate)
+        : matrixSeconds(parameters, rows);
   }
 
   private double matrixSeconds(double parameters, double rows) {

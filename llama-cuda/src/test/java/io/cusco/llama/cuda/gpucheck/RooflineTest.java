@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 /// Expected values were computed apart from this code, from the published shapes and the round
 /// numbers of [#ROOFLINE].
 class RooflineTest {
-  private static final Roofline ROOFLINE = new Roofline(4.3e12, 790e12);
+  private static final Roofline ROOFLINE = new Roofline(4.3e12, 790e12, 1422e12);
 
   private static LlamaConfig config(int model) {
     return Scale.real().models().models().get(model).config();
@@ -19,7 +19,15 @@ class RooflineTest {
   private static final int LARGE = 1;
 
   private static double decodeRate(int model, int batch) {
-    return batch / ROOFLINE.decodeSeconds(config(model), batch, 1024);
+    return batch / ROOFLINE.decodeSeconds(config(model), false, batch, 1024);
+  }
+
+  @Test
+  void fp8HalvesTheBytesOfTheLayersAlone() {
+    assertThat(1 / ROOFLINE.decodeSeconds(config(LARGE), true, 1, 1024))
+        .isCloseTo(527, within(1.0));
+    assertThat(256 / ROOFLINE.decodeSeconds(config(LARGE), true, 256, 1024))
+        .isCloseTo(23_607, within(20.0));
   }
 
   @Test
@@ -36,7 +44,7 @@ class RooflineTest {
 
   @Test
   void promptsAreBoundByProductsAndAttention() {
-    double seconds = ROOFLINE.prefillSeconds(config(LARGE), 4, 2048);
+    double seconds = ROOFLINE.prefillSeconds(config(LARGE), false, 4, 2048);
     assertThat(4 * 2048 / seconds).isCloseTo(54_411, within(10.0));
   }
 
