@@ -36,7 +36,11 @@ public final class ReferenceLlama {
   }
 
   public ReferenceLlama(LlamaConfig config, LlamaWeights weights) {
-    this(config, weights, (stage, layer, values, rows, width) -> {});
+    this(config, weights, KvType.AUTO);
+  }
+
+  public ReferenceLlama(LlamaConfig config, LlamaWeights weights, KvType kvType) {
+    this(config, weights, (stage, layer, values, rows, width) -> {}, kvType);
   }
 
   /// Output of every position, `[tokenIds.length, numOutputs]`: logits, or scores.

@@ -29,7 +29,7 @@ class StepAllocationTest {
       int cuDeviceGetName(char *name, int size, int device) { strncpy(name, "none", size); return 0; }
       int cuDeviceGetUuid_v2(char *uuid, int device) { memset(uuid, 1, 16); return 0; }
       int cuDeviceTotalMem_v2(size_t *size, int device) { *size = 24000000000; return 0; }
-      int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = 8; return 0; }
+      int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = 9; return 0; }
       HANDLE(cuDevicePrimaryCtxRetain)
       NOTHING(cuDevicePrimaryCtxRelease_v2)
       NOTHING(cuCtxSetCurrent)
@@ -108,7 +108,7 @@ class StepAllocationTest {
     String output = new String(program.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(program.waitFor()).as(output).isZero();
     List<String> lines = output.lines().toList();
-    assertThat(lines).hasSize(3);
+    assertThat(lines).hasSize(4);
     for (String line : lines) {
       String[] words = line.split(" ", -1);
       // Less than a byte: some round may see the compiler install code.

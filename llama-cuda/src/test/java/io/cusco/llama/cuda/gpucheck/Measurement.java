@@ -8,7 +8,7 @@ import java.util.OptionalDouble;
 
 /// One row of benchmarks.
 ///
-/// @param id of the goal that it belongs to: K1 .. K3, D1 .. D3, P1
+/// @param id of the goal that it belongs to: K1 .. K3, D1 .. D4, P1
 /// @param name what ran, with its sizes
 /// @param clock "gpu" for events around queued work, "wall" for a call that waits
 /// @param timing of one run; empty where there is none

@@ -3,6 +3,7 @@ package io.cusco.llama.cuda.gpucheck;
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.config.LlamaConfig;
@@ -17,8 +18,8 @@ import java.util.OptionalInt;
 import java.util.function.Consumer;
 
 /// Steps of whole models through [LlamaModel], forward pass and greedy draw, by the wall clock:
-/// decoding (D1, D2, D3) and prompts (P1). Weights are random, of true shapes; the cache is filled
-/// by prompts, so that attention reads keys as a network makes them.
+/// decoding (D1 to D4) and prompts (P1). Weights are random, of true shapes; the cache is filled by
+/// prompts, so that attention reads keys as a network makes them.
 final class ModelBenchmark {
   private final Backend backend;
   private final Sizes sizes;
@@ -48,9 +49,19 @@ final class ModelBenchmark {
   /// @param together id of the rows for many
   /// @param batches of those
   record Model(
-      String name, LlamaConfig config, String alone, String together, List<Integer> batches) {
+      String name,
+      LlamaConfig config,
+      KvType kvType,
+      String alone,
+      String together,
+      List<Integer> batches) {
     String rowName(int batch, int context) {
-      return "%s BF16, batch %d, context %d".formatted(name, batch, context);
+      return "%s, batch %d, context %d".formatted(label(), batch, context);
+    }
+
+    /// "8B BF16, FP8 KV".
+    String label() {
+      return name + " BF16" + (kvType == KvType.FP8 ? ", FP8 KV" : "");
     }
   }
 
@@ -77,7 +88,7 @@ final class ModelBenchmark {
           throw e;
         }
         // A GPU too small for a model is a finding.
-        missing(model.alone, model.name + " BF16", String.valueOf(e.getMessage()));
+        missing(model.alone, model.label(), String.valueOf(e.getMessage()));
       }
     }
   }
@@ -89,7 +100,8 @@ final class ModelBenchmark {
     }
     int most = shape.batches.stream().mapToInt(Integer::intValue).max().orElse(1);
     try (SharedWeights weights = new SharedWeights(shape.config);
-        LlamaModel model = backend.load(shape.config, weights.weights(), options(most))) {
+        LlamaModel model =
+            backend.load(shape.config, weights.weights(), options(most, shape.kvType))) {
       decode(model, shape, shape.alone, 1);
       for (int batch : shape.batches) {
         decode(model, shape, shape.together, batch);
@@ -100,17 +112,18 @@ final class ModelBenchmark {
     }
   }
 
-  private ModelOptions options(int maxSequences) {
+  private ModelOptions options(int maxSequences, KvType kvType) {
     return new ModelOptions(
-        ComputeMode.AUTO,
-        Math.max(sizes.context, sizes.prompt),
-        sizes.stepTokens,
-        maxSequences,
-        maxSequences,
-        ModelOptions.DEFAULT_KV_BLOCK_SIZE,
-        OptionalInt.empty(),
-        Optional.empty(),
-        LoadProgress.NONE);
+            ComputeMode.AUTO,
+            Math.max(sizes.context, sizes.prompt),
+            sizes.stepTokens,
+            maxSequences,
+            maxSequences,
+            ModelOptions.DEFAULT_KV_BLOCK_SIZE,
+            OptionalInt.empty(),
+            Optional.empty(),
+            LoadProgress.NONE)
+        .withKvType(kvType);
   }
 
   private void decode(LlamaModel model, Model shape, String id, int batch) {
@@ -136,7 +149,7 @@ final class ModelBenchmark {
     found.accept(
         withRoofline(
             measured,
-            roofline.map(r -> r.decodeSeconds(shape.config, batch, sizes.context)),
+            roofline.map(r -> r.decodeSeconds(shape.config, batch, sizes.context, shape.kvType)),
             timing));
   }
 
@@ -159,8 +172,7 @@ final class ModelBenchmark {
 
   private void prefill(LlamaModel model, Model shape) {
     int prompts = Math.max(1, sizes.stepTokens / sizes.prompt);
-    String name =
-        "%s BF16, %d prompts of %d in a step".formatted(shape.name, prompts, sizes.prompt);
+    String name = "%s, %d prompts of %d in a step".formatted(shape.label(), prompts, sizes.prompt);
     int needed = prompts * model.kvCache().blocksFor(sizes.prompt);
     if (share.isSpent() || needed > model.kvCache().numBlocks()) {
       missing("P1", name, share.isSpent() ? share.leaveOut() : "no room in the KV cache");

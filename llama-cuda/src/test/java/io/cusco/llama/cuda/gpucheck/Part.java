@@ -14,7 +14,7 @@ enum Part {
   /// Logits against transformers.
   PARITY(60),
 
-  /// D1 .. D3, P1.
+  /// D1 .. D4, P1.
   MODELS(130),
 
   /// Torch's attention, then K1 .. K3.

@@ -1,12 +1,13 @@
 package io.cusco.llama.cuda.gpucheck;
 
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.config.LlamaConfig;
 
 /// The time below which no implementation gets a step, from what the same GPU reached at copying
 /// and multiplying: matrices take the longer of reading them and multiplying with them, attention
 /// is added. What is small against these (norms, activations, sampling) counts as free.
 ///
-/// All values are of two bytes.
+/// Weights and activations are of two bytes.
 ///
 /// @param copyRate bytes per second, read and written
 /// @param productRate FLOP per second
@@ -15,9 +16,14 @@ record Roofline(double copyRate, double productRate) {
 
   /// Seconds of a step that gives each of `batch` sequences one token; each then sees `context`
   /// keys, which are read.
-  double decodeSeconds(LlamaConfig config, int batch, int context) {
+  double decodeSeconds(LlamaConfig config, int batch, int context, KvType kvType) {
     double keyValueBytes =
-        (double) batch * context * 2 * config.keyValueWidth() * config.numLayers() * VALUE_BYTES;
+        (double) batch
+            * context
+            * 2
+            * config.numKeyValueHeads()
+            * config.numLayers()
+            * rowBytes(config.headDim(), kvType);
     return matrixSeconds(layerParameters(config), batch)
         + matrixSeconds(headParameters(config), batch)
         + keyValueBytes / copyRate;
@@ -32,6 +38,14 @@ record Roofline(double copyRate, double productRate) {
             * prompts
             * attentionFlops(config.numAttentionHeads(), config.headDim(), length)
             / productRate;
+  }
+
+  /// Bytes of a head's key or value of one token; one in FP8 has a scale of two bytes.
+  static int rowBytes(int headDim, KvType kvType) {
+    return switch (kvType) {
+      case AUTO -> headDim * VALUE_BYTES;
+      case FP8 -> headDim + VALUE_BYTES;
+    };
   }
 
   /// FLOP of causal attention in one layer over one prompt.

@@ -1,5 +1,6 @@
 package io.cusco.llama.cuda.gpucheck;
 
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.checkpoint.SyntheticCheckpoint;
 import io.cusco.llama.config.LlamaConfig;
@@ -23,13 +24,15 @@ record Scale(
   static Scale real() {
     int context = 1024;
     LlamaConfig config = config("llama-3.1-8b");
-    Model large = new Model("8B", config, "D1", "D3", List.of(64, 256));
-    Model small = new Model("1B", config("llama-3.2-1b"), "D2", "D2", List.of());
+    Model large = new Model("8B", config, KvType.AUTO, "D1", "D3", List.of(64, 256));
+    Model small = new Model("1B", config("llama-3.2-1b"), KvType.AUTO, "D2", "D2", List.of());
+    Model narrow = new Model("8B", config, KvType.FP8, "D4", "D4", List.of(256));
     int stepTokens = 8192;
     int drawRows = 256;
     return new Scale(
         Ceilings.Sizes.REAL,
-        new ModelBenchmark.Sizes(List.of(small, large), context, 2048, stepTokens, 5, 50, 10),
+        new ModelBenchmark.Sizes(
+            List.of(small, large, narrow), context, 2048, stepTokens, 5, 50, 10),
         new KernelBenchmark.Sizes(
             config.numAttentionHeads(),
             config.numKeyValueHeads(),
@@ -54,11 +57,12 @@ record Scale(
         new LlamaConfig(64, 96, 2, 4, 2, 64, 131, 256, 1e-5f, 1e4, new RopeScaling.None(), false);
     int context = 40;
     int drawRows = 3;
-    Model large = new Model("tiny", config, "D1", "D3", List.of(2, drawRows));
-    Model small = new Model("tiny again", config, "D2", "D2", List.of());
+    Model large = new Model("tiny", config, KvType.AUTO, "D1", "D3", List.of(2, drawRows));
+    Model small = new Model("tiny again", config, KvType.AUTO, "D2", "D2", List.of());
+    Model narrow = new Model("tiny", config, KvType.FP8, "D4", "D4", List.of(2));
     return new Scale(
         new Ceilings.Sizes(100_000, 5_000, 48, 2),
-        new ModelBenchmark.Sizes(List.of(small, large), context, 32, 64, 2, 3, 2),
+        new ModelBenchmark.Sizes(List.of(small, large, narrow), context, 32, 64, 2, 3, 2),
         new KernelBenchmark.Sizes(
             4,
             2,
