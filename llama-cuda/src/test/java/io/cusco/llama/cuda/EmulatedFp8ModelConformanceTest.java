@@ -14,8 +14,8 @@ import java.util.Set;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
-/// The CUDA model with an FP8 cache on the stand-in. In float32 it is compared with the reference
-/// network whose keys and values are rounded alike, as closely as without rounding.
+/// The CUDA model with an FP8 cache on the stand-in, all that other caches have to satisfy. In
+/// float32 the reference is the network whose keys and values are rounded alike.
 @Tag("emulated")
 @EnabledIfSystemProperty(
     named = "llama.conformance",
@@ -43,6 +43,13 @@ class EmulatedFp8ModelConformanceTest extends ModelConformance {
   @Override
   protected KvType kvType() {
     return KvType.FP8;
+  }
+
+  /// A number between two of e4m3 falls the other way where sums are added up in another order: one
+  /// element of the 16 or more of a head is then off by an eighth at most.
+  @Override
+  protected double exactness() {
+    return 0x1p-3 / 16;
   }
 
   @Override
