@@ -84,9 +84,11 @@ constexpr int SCALES_BYTES = TILE_ROWS * SCALE_BYTES;
 
 template <typename K, int HEAD_DIM> constexpr int TILES_BYTES = RING<K, HEAD_DIM> * Tile<HEAD_DIM, K>::BYTES;
 
+constexpr int aligned(int num_bytes) { return (num_bytes + TILE_ALIGNMENT - 1) / TILE_ALIGNMENT * TILE_ALIGNMENT; }
+
 template <typename K, int HEAD_DIM>
-constexpr int RING_BYTES = TILES_BYTES<K, HEAD_DIM> + (IS_SCALED<K> ? (RING<K, HEAD_DIM> * SCALES_BYTES +
-    TILE_ALIGNMENT - 1) / TILE_ALIGNMENT * TILE_ALIGNMENT : 0);
+constexpr int RING_BYTES = TILES_BYTES<K, HEAD_DIM> +
+                           (IS_SCALED<K> ? aligned(RING<K, HEAD_DIM> * SCALES_BYTES) : 0);
 
 // Rows of a warp's sums for the other warps: a bank apart for every query pair.
 template <int HEAD_DIM> constexpr int SUMS_STRIDE = HEAD_DIM + 4;
@@ -164,7 +166,7 @@ __device__ __forceinline__ float sum_over_rows(float value) {
   return value;
 }
 
-// What the scales of rows g and g + 8 of a tile do to their scores and weights: nothing, if there are none.
+// What the scales of rows g and g + 8 of a tile do to scores and sums of weights: nothing, if there are none.
 template <typename K> struct TileFactors {
   __device__ __forceinline__ explicit TileFactors(uint32_t) {}
 

@@ -140,10 +140,13 @@ template <typename K> struct Slot {
   int rows_per_head;
 
   // Row of the pools, and of the scales, that kv head `head` of the slot has.
-  __device__ __forceinline__ int64_t row(int head) const { return first_row + static_cast<int64_t>(head) * rows_per_head; }
+  __device__ __forceinline__ int64_t row(int head) const {
+    return first_row + static_cast<int64_t>(head) * rows_per_head;
+  }
 };
 
-// The scale of a row is known when all its threads have been asked for their largest elements.
+// Keys and values with their scales. The scale of a row is known when all its threads have said how large their
+// elements are.
 template <typename Unit>
 __device__ __forceinline__ void store_scaled(const Unit &unit, const float *keys_and_values, const Slot<e4m3> &slot,
                                              int num_kv_heads, int head_dim, int pair) {
@@ -181,8 +184,8 @@ __device__ __forceinline__ void store_scaled(const Unit &unit, const float *keys
       const int64_t to = slot.row(is_key ? row : row - num_kv_heads);
       Unit::store((is_key ? slot.keys : slot.values) + to * head_dim, elements, pair, half);
       if (threadIdx.x == 0) {
-        ScalePair &pair = slot.scales.pairs[to];
-        (is_key ? pair.key : pair.value) = round_to<bf16>(__uint_as_float(scale));
+        ScalePair &scales = slot.scales.pairs[to];
+        (is_key ? scales.key : scales.value) = round_to<bf16>(__uint_as_float(scale));
       }
     }
     __syncthreads();

@@ -69,6 +69,13 @@ record Inspection(
     return 2L * config.numLayers() * config.keyValueWidth() * contextLength * dtype.blockBytes();
   }
 
+  /// The same in FP8, where a row of a head has a scale of two bytes.
+  long kvBytesFp8() {
+    LlamaConfig config = checkpoint.config();
+    long rows = 2L * config.numLayers() * config.numKeyValueHeads() * contextLength;
+    return rows * (config.headDim() + Short.BYTES);
+  }
+
   /// The config under Hugging Face's names.
   Map<String, Object> configFacts() {
     LlamaConfig config = checkpoint.config();
@@ -125,6 +132,7 @@ record Inspection(
       json.writeNumberProperty("weights_bytes", weightBytes());
       json.writeNumberProperty("kv_bytes_f32", kvBytes(DType.F32));
       json.writeNumberProperty("kv_bytes_f16", kvBytes(DType.F16));
+      json.writeNumberProperty("kv_bytes_fp8", kvBytesFp8());
       json.writeEndObject();
       json.writeArrayPropertyStart("tensors");
       for (TensorView tensor : checkpoint.tensors()) {
@@ -188,9 +196,12 @@ record Inspection(
     row(
         text,
         "KV cache",
-        "%s as f32, %s as f16, for %d positions of one sequence"
+        "%s as f32, %s as f16, %s as fp8, for %d positions of one sequence"
             .formatted(
-                Units.bytes(kvBytes(DType.F32)), Units.bytes(kvBytes(DType.F16)), contextLength));
+                Units.bytes(kvBytes(DType.F32)),
+                Units.bytes(kvBytes(DType.F16)),
+                Units.bytes(kvBytesFp8()),
+                contextLength));
     text.append('\n');
     for (TensorView tensor : checkpoint.tensors()) {
       String shape =

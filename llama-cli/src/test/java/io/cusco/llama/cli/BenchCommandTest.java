@@ -65,11 +65,21 @@ class BenchCommandTest {
   }
 
   @Test
+  void aCacheThatTheCpuDoesNotHaveIsRefused() {
+    Cli.Result fp8 =
+        Cli.run("bench", "--synthetic", "tiny", "--backend", "cpu", "--kv-type", "fp8");
+    assertThat(fp8.code()).isEqualTo(1);
+    assertThat(fp8.err()).contains("FP8", "--backend cuda");
+    assertThat(Cli.run("bench", "--synthetic", "tiny", "--kv-type", "int4").code()).isEqualTo(2);
+  }
+
+  @Test
   void rowsSayHowTheyWereMeasured() {
     String[] small = {"--prompt-tokens", "8", "--gen-tokens", "2", "--repeat", "1", "--json"};
     Cli.Result plain = Cli.run(concat(small, "bench", "--synthetic", "tiny"));
     assertThat(plain.jsonLines())
-        .allSatisfy(row -> assertThat(row).containsEntry("deterministic", false));
+        .allSatisfy(row ->
+            assertThat(row).containsEntry("deterministic", false).containsEntry("kv_type", "auto"));
     Cli.Result deterministic =
         Cli.run(
             concat(small, "bench", "--synthetic", "tiny", "--deterministic", "--overlap", "on"));

@@ -32,7 +32,8 @@ class InspectCommandTest {
     assertThat(Json.object(json.get("memory")))
         .containsEntry("context_length", 100)
         .containsEntry("kv_bytes_f32", 5 * 4 * 8 * 2 * 100 * 4)
-        .containsEntry("kv_bytes_f16", 5 * 4 * 8 * 2 * 100 * 2);
+        .containsEntry("kv_bytes_f16", 5 * 4 * 8 * 2 * 100 * 2)
+        .containsEntry("kv_bytes_fp8", 5 * 4 * (8 + 2) * 2 * 100);
     List<Object> tensors = Json.array(json.get("tensors"));
     assertThat(tensors).hasSize(47);
     assertThat(Json.object(tensors.getFirst()))

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
@@ -43,6 +44,11 @@ public abstract class DeterminismConformance {
   private Backend backend;
 
   protected abstract Backend openBackend();
+
+  /// What the models keep keys and values as.
+  protected KvType kvType() {
+    return KvType.AUTO;
+  }
 
   /// Sizes of the company, up to 23; a slow device takes fewer.
   protected int[] batches() {
@@ -118,7 +124,8 @@ public abstract class DeterminismConformance {
                 OptionalInt.of(MAX_BATCH * BLOCKS_EACH),
                 Optional.empty(),
                 LoadProgress.NONE)
-            .withDeterministic(true);
+            .withDeterministic(true)
+            .withKvType(kvType());
     Random random = new Random(SEED);
     try (LlamaModel model = backend.load(config, weights, options)) {
       List<Text> texts = new ArrayList<>();

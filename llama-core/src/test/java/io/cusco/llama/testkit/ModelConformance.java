@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.Checkpoint;
@@ -65,6 +66,22 @@ public abstract class ModelConformance {
     return Optional.empty();
   }
 
+  /// What the models keep keys and values as.
+  protected KvType kvType() {
+    return KvType.AUTO;
+  }
+
+  /// The row that `--compute f32` promises with [#kvType()].
+  protected Tolerance exactPathTolerance() {
+    return Tolerance.F32;
+  }
+
+  /// How far an exact stage may be from the reference network's, relative to the stage's own size:
+  /// float32 sums of a few hundred terms lose about 1e-6.
+  protected double exactness() {
+    return 2e-5;
+  }
+
   /// How many of the golden greedy tokens of a prompt are followed; a slow device takes fewer.
   protected int greedySteps() {
     return Integer.MAX_VALUE;
@@ -96,7 +113,7 @@ public abstract class ModelConformance {
   @Tag("slow")
   @TestFactory
   Stream<DynamicTest> f32MeetsTheGoldenLogitsOfEveryModel() {
-    return goldens(ComputeMode.F32, Tolerance.F32);
+    return goldens(ComputeMode.F32, exactPathTolerance());
   }
 
   @Tag("slow")
@@ -185,7 +202,8 @@ public abstract class ModelConformance {
       try (RandomModel random = new RandomModel(RandomModel.oddConfig(), layout, SEED)) {
         Map<String, float[]> expected = new HashMap<>();
         int[] ids = randomIds(random.config(), 37, new Random(SEED));
-        new ReferenceLlama(random.config(), random.weights(), keep(expected)).forward(ids);
+        new ReferenceLlama(random.config(), random.weights(), keep(expected), kvType())
+            .forward(ids);
         Map<String, float[]> actual = new HashMap<>();
         List<String> order = new ArrayList<>();
         StageProbe probe =
@@ -210,8 +228,7 @@ public abstract class ModelConformance {
         stages.put(stage + " " + layer, values);
   }
 
-  /// Relative to the stage's own size: float32 sums of a few hundred terms lose about 1e-6.
-  private static void assertClose(String what, float[] actual, float[] expected) {
+  private void assertClose(String what, float[] actual, float[] expected) {
     assertThat(actual).as(what).hasSameSizeAs(expected);
     double scale = 0;
     for (float value : expected) {
@@ -220,7 +237,7 @@ public abstract class ModelConformance {
     for (int i = 0; i < expected.length; i++) {
       assertThat(Math.abs(actual[i] - expected[i]) / scale)
           .as("%s, element %d: %s instead of %s", what, i, actual[i], expected[i])
-          .isLessThan(2e-5);
+          .isLessThan(exactness());
     }
   }
 
@@ -417,7 +434,7 @@ public abstract class ModelConformance {
       try (Checkpoint checkpoint = SyntheticCheckpoint.open("tiny", type)) {
         int[] ids = randomIds(checkpoint.config(), 19, new Random(SEED));
         double[][] reference =
-            new ReferenceLlama(checkpoint.config(), checkpoint.weights()).forward(ids);
+            new ReferenceLlama(checkpoint.config(), checkpoint.weights(), kvType()).forward(ids);
         float[] expected = new float[checkpoint.config().vocabSize()];
         try (LlamaModel model = load(checkpoint, ComputeMode.F32, 64)) {
           // 1 token, a few, and many take different kernels
@@ -452,19 +469,20 @@ public abstract class ModelConformance {
         options(checkpoint.config(), compute, maxTokens, Optional.empty()));
   }
 
-  private static ModelOptions options(
+  private ModelOptions options(
       LlamaConfig config, ComputeMode compute, int maxTokens, Optional<StageProbe> probe) {
     int context = Math.min(MAX_CONTEXT, config.maxPositionEmbeddings());
     return new ModelOptions(
-        compute,
-        context,
-        maxTokens,
-        16,
-        maxTokens,
-        16,
-        OptionalInt.of(200),
-        probe,
-        LoadProgress.NONE);
+            compute,
+            context,
+            maxTokens,
+            16,
+            maxTokens,
+            16,
+            OptionalInt.of(200),
+            probe,
+            LoadProgress.NONE)
+        .withKvType(kvType());
   }
 
   private static StepBatch step(LlamaModel model) {

@@ -29,6 +29,10 @@ public final class ReferenceLlama {
     this(config, weights, probe, KvType.AUTO, UnaryOperator.identity());
   }
 
+  public ReferenceLlama(LlamaConfig config, LlamaWeights weights, StageProbe probe, KvType kvType) {
+    this(config, weights, probe, kvType, UnaryOperator.identity());
+  }
+
   /// @param kvType with FP8, keys and values are rounded as such a cache does; else not at all
   /// @param inputs what a row becomes before a layer's matrices are multiplied with it; it is left
   ///   as it is
@@ -47,7 +51,11 @@ public final class ReferenceLlama {
   }
 
   public ReferenceLlama(LlamaConfig config, LlamaWeights weights) {
-    this(config, weights, (stage, layer, values, rows, width) -> {});
+    this(config, weights, KvType.AUTO);
+  }
+
+  public ReferenceLlama(LlamaConfig config, LlamaWeights weights, KvType kvType) {
+    this(config, weights, (stage, layer, values, rows, width) -> {}, kvType);
   }
 
   /// Output of every position, `[tokenIds.length, numOutputs]`: logits, or scores.

@@ -349,10 +349,5 @@ final class CudaKernels {
   /// @param values the same
   /// @param scales `[numBlocks, numKeyValueHeads, blockSize]` of two bfloat16, what key and value
   ///   of the slot are multiplied by; 0 where the cache is of T
-  record KvPools(long keys, long values, long scales) {
-    /// Of a cache of T.
-    KvPools(long keys, long values) {
-      this(keys, values, 0);
-    }
-  }
+  record KvPools(long keys, long values, long scales) {}
 }

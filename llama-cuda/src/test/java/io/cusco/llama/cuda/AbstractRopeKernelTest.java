@@ -109,7 +109,7 @@ abstract class AbstractRopeKernelTest extends AbstractKernelTest {
               new RotaryAddresses(
                   device.upload(table.cos()).address(), device.upload(table.sin()).address()),
               queries.address(),
-              new KvPools(keys.address(), values.address()),
+              new KvPools(keys.address(), values.address(), 0),
               tokens);
       Expected expected = new Expected(type, config, layout, table);
       expected.add(qkv, positions, slots);

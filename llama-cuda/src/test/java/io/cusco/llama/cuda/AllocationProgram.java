@@ -4,6 +4,7 @@ import com.sun.management.ThreadMXBean;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
@@ -23,7 +24,8 @@ import java.util.OptionalInt;
 
 /// Runs steps of a small model against a driver that does nothing, in a JVM of its own, until the
 /// JIT compiler has settled, and prints what a step allocates on the Java heap: `recorded BYTES
-/// STEPS`, `direct BYTES STEPS` and `overlapped BYTES STEPS`; the first two also with FP8 weights.
+/// STEPS`, `direct BYTES STEPS` and `overlapped BYTES STEPS`; the first two also with FP8 weights,
+/// and `cache BYTES STEPS` with an FP8 cache.
 final class AllocationProgram {
   private static final int VOCABULARY = 131;
   private static final int SEQUENCES = 3;
@@ -46,7 +48,9 @@ final class AllocationProgram {
             compute, 128, 64, 8, 8, 16, OptionalInt.of(40), Optional.empty(), LoadProgress.NONE);
     try (Backend backend = new CudaBackend(BackendOptions.DEFAULT, CudaProbe.run().devices());
         RandomModel random = new RandomModel(config, RotaryLayout.ROTATE_HALF, 1);
-        LlamaModel model = backend.load(random.config(), random.weights(), options)) {
+        LlamaModel model = backend.load(random.config(), random.weights(), options);
+        LlamaModel cached =
+            backend.load(random.config(), random.weights(), options.withKvType(KvType.FP8))) {
       RandomDraws draws = draws();
       int[] ids = new int[SEQUENCES];
       StepInput decode = step(1, 5, false);
@@ -73,6 +77,7 @@ final class AllocationProgram {
               model.awaitTokens(draws, ids);
               model.startSampling(draws);
             });
+        measure("cache", () -> cached.forward(prefill));
       }
     }
   }

@@ -1,10 +1,13 @@
 package io.cusco.llama.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
@@ -29,15 +32,15 @@ import org.junit.jupiter.api.Test;
 @EmulatedGpu
 class EmulatedCudaLlamaModelTest {
   private static final long SEED = 20261121;
-  private static final int SEQUENCES = 3;
+  static final int SEQUENCES = 3;
 
   /// Head width 64: the kernels for decoding, not the plain one.
-  private static LlamaConfig config() {
+  static LlamaConfig config() {
     return new LlamaConfig(
         64, 96, 2, 4, 2, 64, 131, 256, 1e-5f, 1e4, new RopeScaling.None(), false);
   }
 
-  private static ModelOptions options(Optional<StageProbe> probe) {
+  static ModelOptions options(Optional<StageProbe> probe) {
     return new ModelOptions(
         ComputeMode.AUTO, 128, 64, 8, 8, 16, OptionalInt.of(40), probe, LoadProgress.NONE);
   }
@@ -55,7 +58,7 @@ class EmulatedCudaLlamaModelTest {
   }
 
   /// Prompts of different length, then eight steps that decode all sequences.
-  private static float[][][] decode(LlamaModel model) {
+  static float[][][] decode(LlamaModel model) {
     Random random = new Random(SEED);
     int[][] blocks = new int[SEQUENCES][8];
     StepBatch prompts = TestSteps.of(16, 8);
@@ -88,6 +91,19 @@ class EmulatedCudaLlamaModelTest {
         Optional.of((stage, layer, values, rows, width) -> {}),
         model -> System.arraycopy(decode(model), 0, eager, 0, 8));
     withModel(Optional.empty(), model -> assertThat(decode(model)).isDeepEqualTo(eager));
+  }
+
+  @Test
+  void aGpuWithoutFp8InstructionsSaysSo() {
+    ModelOptions fp8 = options(Optional.empty()).withKvType(KvType.FP8);
+    try (Backend backend = new CudaBackend(BackendOptions.DEFAULT, CudaProbe.run().devices());
+        RandomModel random = new RandomModel(config(), RotaryLayout.ROTATE_HALF, SEED)) {
+      assertThatThrownBy(() -> backend.load(random.config(), random.weights(), fp8))
+          .isInstanceOf(LlamaException.class)
+          .hasMessageContaining("compute capability 8.9")
+          .hasMessageContaining("is of 8.0")
+          .hasMessageContaining("--kv-type");
+    }
   }
 
   @Test

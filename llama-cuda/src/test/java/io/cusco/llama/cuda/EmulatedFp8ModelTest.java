@@ -7,6 +7,7 @@ import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.BlockFormats;
@@ -23,9 +24,10 @@ import io.cusco.llama.cuda.standin.StandInSettings;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.model.Stage;
 import io.cusco.llama.model.StageProbe;
+import io.cusco.llama.model.StepBatch;
 import io.cusco.llama.testkit.RandomModel;
 import io.cusco.llama.testkit.ReferenceLlama;
-import io.cusco.llama.testkit.TestStep;
+import io.cusco.llama.testkit.TestSteps;
 import io.cusco.llama.testkit.Tolerance;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -93,8 +95,8 @@ class EmulatedFp8ModelTest {
     return blocks;
   }
 
-  private static TestStep step() {
-    return new TestStep(16, BLOCKS_EACH);
+  private static StepBatch step() {
+    return TestSteps.of(16, BLOCKS_EACH);
   }
 
   /// Single tokens meet the weights alone as e4m3: the network of those weights is what comes out,
@@ -142,6 +144,7 @@ class EmulatedFp8ModelTest {
                     random.config(),
                     rounded(random.weights(), arena),
                     keepFirstLayer(expected),
+                    KvType.AUTO,
                     EmulatedFp8ModelTest::rounded)
                 .forward(ids);
           }
@@ -268,7 +271,7 @@ class EmulatedFp8ModelTest {
     Random random = new Random(SEED);
     float[][][] logits = new float[STEPS][sequences][VOCABULARY];
     for (int step = 0; step < STEPS; step++) {
-      TestStep next = step();
+      StepBatch next = step();
       for (int i = 0; i < sequences; i++) {
         next.add(new int[] {random.nextInt(VOCABULARY)}, step, blocks(i), 1);
       }

@@ -13,7 +13,7 @@ import io.cusco.llama.cuda.driver.CudaProbe;
 import io.cusco.llama.cuda.standin.EmulatedGpu;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.testkit.TestData;
-import io.cusco.llama.testkit.TestStep;
+import io.cusco.llama.testkit.TestSteps;
 import io.cusco.llama.testkit.Tolerance;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -114,7 +114,7 @@ class EmulatedFp8PerplexityTest {
           int end = Math.min(ids.length - 1, start + rows);
           int[] part = Arrays.copyOfRange(ids, start, end);
           int[] blocks = IntStream.range(0, BLOCKS).toArray();
-          model.forward(new TestStep(16, BLOCKS).add(part, start, blocks, part.length));
+          model.forward(TestSteps.of(16, BLOCKS).add(part, start, blocks, part.length));
           for (int row = 0; row < part.length; row++) {
             model.copyLogits(row, logits);
             sum += Tolerance.logSumExp(logits) - logits[ids[start + row + 1]];

@@ -1,5 +1,6 @@
 package io.cusco.llama.cuda;
 
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.cuda.AttentionKernels.Step;
 import io.cusco.llama.cuda.AttentionKernels.StepAddresses;
@@ -7,6 +8,7 @@ import io.cusco.llama.cuda.CudaKernels.KvPools;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
+import io.cusco.llama.cuda.driver.ElementType;
 import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.StepInput;
 import io.cusco.llama.model.StepLimits;
@@ -32,13 +34,15 @@ public final class ShippedKernels implements AutoCloseable {
 
   /// One layer's attention over `step`, its caches unwritten.
   ///
+  /// @param kvType of the caches
   /// @param cache holds the step's blocks
   public Attention attention(
-      int heads, int keyValueHeads, int headDim, KvCacheSpec cache, StepInput step) {
+      int heads, int keyValueHeads, int headDim, KvType kvType, KvCacheSpec cache, StepInput step) {
     return new Attention(
         context,
         modules,
         KernelDevice.config(heads * headDim, 1, heads, keyValueHeads, headDim, 1),
+        KvFormat.of(kvType, TYPE, context.device()),
         cache,
         step);
   }
@@ -58,7 +62,8 @@ public final class ShippedKernels implements AutoCloseable {
     private final Owned owned = new Owned();
     private final CudaContext context;
     private final AttentionKernels kernels;
-    private final List<DeviceBuffer> operands = new ArrayList<>();
+    private final List<Operand> operands = new ArrayList<>();
+    private final long scales;
     private final StepAddresses arrays;
     private final DeviceBuffer out;
     private final Step shape;
@@ -67,6 +72,7 @@ public final class ShippedKernels implements AutoCloseable {
         CudaContext context,
         KernelModules modules,
         LlamaConfig config,
+        KvFormat format,
         KvCacheSpec cache,
         StepInput step) {
       this.context = context;
@@ -78,14 +84,16 @@ public final class ShippedKernels implements AutoCloseable {
         }
         StepLimits limits = new StepLimits(tokens, step.numSequences(), 1, longest);
         kernels =
-            owned.own(
-                AttentionKernels.of(
-                    context, modules, KvFormat.plain(TYPE), config, cache, limits, false));
-        long keyValues = cache.capacityTokens() * config.keyValueWidth();
-        operands.add(allocate("queries", (long) tokens * config.queryWidth()));
-        operands.add(allocate("keys", keyValues));
-        operands.add(allocate("values", keyValues));
-        out = allocate("attended", (long) tokens * config.queryWidth());
+            owned.own(AttentionKernels.of(context, modules, format, config, cache, limits, false));
+        long rows = cache.capacityTokens() * config.numKeyValueHeads();
+        ElementType cached =
+            format.fp8() ? ElementType.FP8_E4M3 : format.activations().elementType();
+        long queryElements = (long) tokens * config.queryWidth();
+        operands.add(operand("queries", format.queries().elementType(), queryElements));
+        operands.add(operand("keys", cached, rows * config.headDim()));
+        operands.add(operand("values", cached, rows * config.headDim()));
+        scales = format.fp8() ? ones("scales", rows) : 0;
+        out = allocate("attended", queryElements * TYPE.numBytes());
         arrays =
             new StepAddresses(
                 upload("query starts", step.queryStarts()),
@@ -99,8 +107,23 @@ public final class ShippedKernels implements AutoCloseable {
       }
     }
 
-    private DeviceBuffer allocate(String name, long elements) {
-      return owned.own(DeviceBuffer.allocate(context, name, elements * TYPE.numBytes()));
+    private Operand operand(String name, ElementType type, long elements) {
+      return new Operand(allocate(name, elements * type.numBytes()), type);
+    }
+
+    private DeviceBuffer allocate(String name, long numBytes) {
+      return owned.own(DeviceBuffer.allocate(context, name, numBytes));
+    }
+
+    /// Scales of 1 for keys and values.
+    private long ones(String name, long rows) {
+      DeviceBuffer buffer = allocate(name, rows * 2 * Short.BYTES);
+      int one = Float.floatToRawIntBits(1) >>> Short.SIZE;
+      try (CudaStream stream = CudaStream.create(context)) {
+        buffer.fillInts(one << Short.SIZE | one, 0, rows, stream);
+        stream.synchronize();
+      }
+      return buffer.address();
     }
 
     private long upload(String name, int[] values) {
@@ -112,8 +135,11 @@ public final class ShippedKernels implements AutoCloseable {
       return buffer.address();
     }
 
-    /// What has to be filled before the first [#queue]: projections, keys, values, in bfloat16.
-    public List<DeviceBuffer> operands() {
+    /// @param type of its elements
+    public record Operand(DeviceBuffer buffer, ElementType type) {}
+
+    /// What has to be filled before the first [#queue]: turned queries, keys, values.
+    public List<Operand> operands() {
       return operands;
     }
 
@@ -125,9 +151,10 @@ public final class ShippedKernels implements AutoCloseable {
     public void queue(CudaStream stream) {
       kernels.attend(
           stream,
-          operands.get(0).address(),
+          operands.get(0).buffer().address(),
           arrays,
-          new KvPools(operands.get(1).address(), operands.get(2).address()),
+          new KvPools(
+              operands.get(1).buffer().address(), operands.get(2).buffer().address(), scales),
           out.address(),
           shape);
     }

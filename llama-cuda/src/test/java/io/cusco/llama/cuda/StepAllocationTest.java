@@ -121,7 +121,7 @@ class StepAllocationTest {
     String output = new String(program.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(program.waitFor()).as(output).isZero();
     List<String> lines = output.lines().toList();
-    assertThat(lines).hasSize(5);
+    assertThat(lines).hasSize(6);
     for (String line : lines) {
       String[] words = line.split(" ", -1);
       // Less than a byte: some round may see the compiler install code.

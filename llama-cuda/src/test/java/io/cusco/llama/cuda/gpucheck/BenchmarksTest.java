@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.cuda.CudaBackendProvider;
 import io.cusco.llama.cuda.ShippedKernels;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
-import io.cusco.llama.cuda.driver.ElementType;
 import io.cusco.llama.cuda.standin.EmulatedGpu;
 import io.cusco.llama.model.KvCacheSpec;
 import java.lang.foreign.Arena;
@@ -21,6 +21,8 @@ import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// The benchmarks run through on the stand-in in tiny; what it takes for them says nothing.
 @EmulatedGpu(compute = 90)
@@ -41,7 +43,7 @@ class BenchmarksTest {
     List<Measurement> rows = models(new TimeShare(600));
     assertThat(rows)
         .extracting(Measurement::id)
-        .containsExactly("D2", "D1", "D3", "D3", "P1", "D4");
+        .containsExactly("D2", "D1", "D3", "D3", "P1", "D4", "D4", "P1");
     assertThat(rows).allMatch(row -> row.timing().isPresent(), "is measured");
     assertThat(rows).allMatch(row -> row.percentOf().get("roofline") > 0, "has a percentage");
     assertThat(rows).extracting(Measurement::name).contains(TINY.kernels().drawStep());
@@ -76,27 +78,31 @@ class BenchmarksTest {
             new TimeShare(600),
             rows::add)
         .measure();
-    assertThat(rows).extracting(Measurement::id).containsExactly("K1", "K2", "K2", "K3");
+    assertThat(rows).extracting(Measurement::id).containsExactly("K1", "K1", "K2", "K2", "K3");
     assertThat(rows).allMatch(row -> row.timing().isPresent(), "is measured");
-    assertThat(rows.get(1).percentOf()).containsOnlyKeys(TorchAttention.Kind.FLASH.text());
-    assertThat(rows.get(2).percentOf()).isEmpty();
+    assertThat(rows.get(2).percentOf()).containsOnlyKeys(TorchAttention.Kind.FLASH.text());
+    assertThat(rows.get(3).percentOf()).isEmpty();
   }
 
   /// Where all values are equal, so is every weighted mean of them; cache and outputs start as
   /// memory that nothing has written.
-  @Test
-  void theTimedAttentionWritesEveryOutput(CudaContext context) {
+  @ParameterizedTest
+  @EnumSource(KvType.class)
+  void theTimedAttentionWritesEveryOutput(KvType kvType, CudaContext context) {
     KvCacheSpec cache = new KvCacheSpec(16, 9);
     BenchmarkStep step = new BenchmarkStep(cache, 1, 3, 0, 3, 39, 1);
     try (ShippedKernels kernels = new ShippedKernels(context);
         CudaStream stream = CudaStream.create(context);
-        ShippedKernels.Attention attention = kernels.attention(4, 2, 64, cache, step);
+        ShippedKernels.Attention attention = kernels.attention(4, 2, 64, kvType, cache, step);
         Arena arena = Arena.ofConfined()) {
-      List<DeviceBuffer> operands = attention.operands();
-      RandomFill.gaussian(operands.get(0), ElementType.BF16, 1, stream);
-      RandomFill.gaussian(operands.get(1), ElementType.BF16, 1, stream);
+      List<ShippedKernels.Attention.Operand> operands = attention.operands();
+      RandomFill.gaussian(operands.get(0).buffer(), operands.get(0).type(), 1, stream);
+      RandomFill.gaussian(operands.get(1).buffer(), operands.get(1).type(), 1, stream);
       short half = (short) (Float.floatToRawIntBits(0.5f) >>> 16);
-      operands.get(2).fillInts(half << 16 | half, 0, operands.get(2).numBytes() / 4, stream);
+      // e4m3: an exponent of 6, with a bias of 7.
+      int halves = kvType == KvType.FP8 ? 0x30303030 : half << 16 | half;
+      DeviceBuffer values = operands.get(2).buffer();
+      values.fillInts(halves, 0, values.numBytes() / 4, stream);
       attention.queue(stream);
       MemorySegment out = arena.allocate(attention.out().numBytes());
       attention.out().copyTo(out, 0);

@@ -1,9 +1,9 @@
 package io.cusco.llama.cuda.gpucheck;
 
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.cuda.ShippedKernels;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaStream;
-import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.cuda.driver.ElementType;
 import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.StepInput;
@@ -17,7 +17,6 @@ import java.util.function.Consumer;
 /// cache scattered.
 final class KernelBenchmark {
   private static final int BLOCK_SIZE = 16;
-  private static final int VALUE_BYTES = 2;
 
   /// Some tokens stand out, as in a model's logits.
   private static final double LOGIT_SPREAD = 3;
@@ -88,7 +87,9 @@ final class KernelBenchmark {
     try (ShippedKernels kernels = new ShippedKernels(context);
         CudaStream stream = CudaStream.create(context)) {
       GpuTimer timer = new GpuTimer(stream, sizes.warmUps, sizes.runs);
-      attempt("K1", decodeName(), () -> decode(kernels, stream, timer));
+      for (KvType kvType : KvType.values()) {
+        attempt("K1", decodeName(kvType), () -> decode(kernels, stream, timer, kvType));
+      }
       for (int length : sizes.prefillLengths) {
         attempt("K2", sizes.prefillName(length), () -> prefill(kernels, stream, timer, length));
       }
@@ -104,20 +105,32 @@ final class KernelBenchmark {
     found.accept(share.isSpent() ? Measurement.missing(id, name, share.leaveOut()) : attempt.run());
   }
 
-  private String decodeName() {
-    return "decode attention, %s, batch %d, context %d"
-        .formatted(sizes.shape(), sizes.decodeBatch, sizes.decodeContext);
+  private String decodeName(KvType kvType) {
+    return "decode attention, %s, batch %d, context %d%s"
+        .formatted(
+            sizes.shape(),
+            sizes.decodeBatch,
+            sizes.decodeContext,
+            kvType == KvType.FP8 ? ", FP8 KV" : "");
   }
 
-  private Measurement decode(ShippedKernels kernels, CudaStream stream, GpuTimer timer) {
+  private Measurement decode(
+      ShippedKernels kernels, CudaStream stream, GpuTimer timer, KvType kvType) {
+    if (kvType == KvType.FP8 && !context.device().hasCompute(8, 9)) {
+      return Measurement.missing("K1", decodeName(kvType), "the GPU has no FP8 instructions");
+    }
     int batch = sizes.decodeBatch;
     int blocks = batch * Math.ceilDiv(sizes.decodeContext, BLOCK_SIZE);
     KvCacheSpec cache = new KvCacheSpec(BLOCK_SIZE, blocks);
     StepInput step = new BenchmarkStep(cache, 1, batch, 0, batch, sizes.decodeContext - 1, 1);
     double keyValueBytes =
-        2.0 * batch * sizes.decodeContext * sizes.keyValueHeads * sizes.headDim * VALUE_BYTES;
-    Timing timing = attend(kernels, stream, timer, cache, step);
-    return Measurement.of("K1", decodeName(), "gpu", timing, keyValueBytes, "B/s")
+        2.0
+            * batch
+            * sizes.decodeContext
+            * sizes.keyValueHeads
+            * Roofline.rowBytes(sizes.headDim, kvType);
+    Timing timing = attend(kernels, stream, timer, kvType, cache, step);
+    return Measurement.of("K1", decodeName(kvType), "gpu", timing, keyValueBytes, "B/s")
         .rateAgainst("copy bandwidth", findings.copyRate());
   }
 
@@ -127,7 +140,7 @@ final class KernelBenchmark {
     KvCacheSpec cache = new KvCacheSpec(BLOCK_SIZE, prompts * Math.ceilDiv(length, BLOCK_SIZE));
     StepInput step = new BenchmarkStep(cache, 1, prompts, 0, prompts, 0, length);
     double flops = prompts * Roofline.attentionFlops(sizes.heads, sizes.headDim, length);
-    Timing timing = attend(kernels, stream, timer, cache, step);
+    Timing timing = attend(kernels, stream, timer, KvType.AUTO, cache, step);
     String name = sizes.prefillName(length);
     Measurement measured =
         Measurement.of("K2", name, "gpu", timing, flops, "FLOP/s")
@@ -149,12 +162,13 @@ final class KernelBenchmark {
       ShippedKernels kernels,
       CudaStream stream,
       GpuTimer timer,
+      KvType kvType,
       KvCacheSpec cache,
       StepInput step) {
     try (ShippedKernels.Attention attention =
-        kernels.attention(sizes.heads, sizes.keyValueHeads, sizes.headDim, cache, step)) {
-      for (DeviceBuffer operand : attention.operands()) {
-        RandomFill.gaussian(operand, ElementType.BF16, 1, stream);
+        kernels.attention(sizes.heads, sizes.keyValueHeads, sizes.headDim, kvType, cache, step)) {
+      for (ShippedKernels.Attention.Operand operand : attention.operands()) {
+        RandomFill.gaussian(operand.buffer(), operand.type(), 1, stream);
       }
       return timer.time(_ -> attention.queue(stream));
     }

@@ -3,6 +3,7 @@ package io.cusco.llama.cuda.gpucheck;
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.config.LlamaConfig;
@@ -17,8 +18,9 @@ import java.util.OptionalInt;
 import java.util.function.Consumer;
 
 /// Steps of whole models through [LlamaModel], forward pass and greedy draw, by the wall clock:
-/// decoding (D1, D2, D3; with FP8 weights D4) and prompts (P1). Weights are random, of true shapes;
-/// the cache is filled by prompts, so that attention reads keys as a network makes them.
+/// decoding (D1, D2, D3; with FP8 weights and cache D4) and prompts (P1). Weights are random, of
+/// true shapes; the cache is filled by prompts, so that attention reads keys as a network makes
+/// them.
 final class ModelBenchmark {
   private final Backend backend;
   private final Sizes sizes;
@@ -51,6 +53,7 @@ final class ModelBenchmark {
   record Model(
       String name,
       ComputeMode compute,
+      KvType kvType,
       LlamaConfig config,
       String alone,
       String together,
@@ -59,8 +62,9 @@ final class ModelBenchmark {
       return compute == ComputeMode.FP8;
     }
 
+    /// "8B BF16", "8B FP8, FP8 KV".
     String title() {
-      return name + (fp8() ? " FP8" : " BF16");
+      return name + (fp8() ? " FP8" : " BF16") + (kvType == KvType.FP8 ? ", FP8 KV" : "");
     }
 
     String rowName(int batch, int context) {
@@ -103,8 +107,7 @@ final class ModelBenchmark {
     }
     int most = shape.batches.stream().mapToInt(Integer::intValue).max().orElse(1);
     try (SharedWeights weights = new SharedWeights(shape.config);
-        LlamaModel model =
-            backend.load(shape.config, weights.weights(), options(shape.compute, most))) {
+        LlamaModel model = backend.load(shape.config, weights.weights(), options(shape, most))) {
       decode(model, shape, shape.alone, 1);
       for (int batch : shape.batches) {
         decode(model, shape, shape.together, batch);
@@ -115,17 +118,18 @@ final class ModelBenchmark {
     }
   }
 
-  private ModelOptions options(ComputeMode compute, int maxSequences) {
+  private ModelOptions options(Model shape, int maxSequences) {
     return new ModelOptions(
-        compute,
-        Math.max(sizes.context, sizes.prompt),
-        sizes.stepTokens,
-        maxSequences,
-        maxSequences,
-        ModelOptions.DEFAULT_KV_BLOCK_SIZE,
-        OptionalInt.empty(),
-        Optional.empty(),
-        LoadProgress.NONE);
+            shape.compute,
+            Math.max(sizes.context, sizes.prompt),
+            sizes.stepTokens,
+            maxSequences,
+            maxSequences,
+            ModelOptions.DEFAULT_KV_BLOCK_SIZE,
+            OptionalInt.empty(),
+            Optional.empty(),
+            LoadProgress.NONE)
+        .withKvType(shape.kvType);
   }
 
   private void decode(LlamaModel model, Model shape, String id, int batch) {
@@ -152,7 +156,8 @@ final class ModelBenchmark {
         withRoofline(
             measured,
             roofline(shape)
-                .map(r -> r.decodeSeconds(shape.config, shape.fp8(), batch, sizes.context)),
+                .map(r ->
+                    r.decodeSeconds(shape.config, shape.fp8(), shape.kvType, batch, sizes.context)),
             timing));
   }
 

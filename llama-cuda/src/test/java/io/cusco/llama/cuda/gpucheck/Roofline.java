@@ -1,12 +1,13 @@
 package io.cusco.llama.cuda.gpucheck;
 
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.config.LlamaConfig;
 
 /// The time below which no implementation gets a step, from what the same GPU reached at copying
 /// and multiplying: matrices take the longer of reading them and multiplying with them, attention
 /// is added. What is small against these (norms, activations, sampling) counts as free.
 ///
-/// All values are of two bytes, but for the layers' matrices where they are FP8.
+/// All values are of two bytes, but for the layers' matrices and the cache where they are FP8.
 ///
 /// @param copyRate bytes per second, read and written
 /// @param productRate FLOP per second of a product of two-byte values
@@ -16,9 +17,14 @@ record Roofline(double copyRate, double productRate, double fp8Rate) {
 
   /// Seconds of a step that gives each of `batch` sequences one token; each then sees `context`
   /// keys, which are read.
-  double decodeSeconds(LlamaConfig config, boolean fp8, int batch, int context) {
+  double decodeSeconds(LlamaConfig config, boolean fp8, KvType kvType, int batch, int context) {
     double keyValueBytes =
-        (double) batch * context * 2 * config.keyValueWidth() * config.numLayers() * VALUE_BYTES;
+        (double) batch
+            * context
+            * 2
+            * config.numKeyValueHeads()
+            * config.numLayers()
+            * rowBytes(config.headDim(), kvType);
     return layerSeconds(config, fp8, batch)
         + matrixSeconds(headParameters(config), batch)
         + keyValueBytes / copyRate;
@@ -33,6 +39,14 @@ record Roofline(double copyRate, double productRate, double fp8Rate) {
             * prompts
             * attentionFlops(config.numAttentionHeads(), config.headDim(), length)
             / productRate;
+  }
+
+  /// Bytes of a head's key or value of one token; one in FP8 has a scale of two bytes.
+  static int rowBytes(int headDim, KvType kvType) {
+    return switch (kvType) {
+      case AUTO -> headDim * VALUE_BYTES;
+      case FP8 -> headDim + VALUE_BYTES;
+    };
   }
 
   /// FLOP of causal attention in one layer over one prompt.

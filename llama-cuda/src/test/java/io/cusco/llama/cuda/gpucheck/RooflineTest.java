@@ -3,6 +3,7 @@ package io.cusco.llama.cuda.gpucheck;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.config.LlamaConfig;
 import org.junit.jupiter.api.Test;
 
@@ -19,15 +20,24 @@ class RooflineTest {
   private static final int LARGE = 1;
 
   private static double decodeRate(int model, int batch) {
-    return batch / ROOFLINE.decodeSeconds(config(model), false, batch, 1024);
+    return batch / ROOFLINE.decodeSeconds(config(model), false, KvType.AUTO, batch, 1024);
   }
 
   @Test
   void fp8HalvesTheBytesOfTheLayersAlone() {
-    assertThat(1 / ROOFLINE.decodeSeconds(config(LARGE), true, 1, 1024))
+    assertThat(1 / ROOFLINE.decodeSeconds(config(LARGE), true, KvType.AUTO, 1, 1024))
         .isCloseTo(527, within(1.0));
-    assertThat(256 / ROOFLINE.decodeSeconds(config(LARGE), true, 256, 1024))
+    assertThat(256 / ROOFLINE.decodeSeconds(config(LARGE), true, KvType.AUTO, 256, 1024))
         .isCloseTo(23_607, within(20.0));
+  }
+
+  /// 32 layers of 8 heads of 128: keys and values of 256 bytes become 128 and a scale of 2.
+  @Test
+  void anFp8CacheIsReadInHalfTheTime() {
+    double saved =
+        ROOFLINE.decodeSeconds(config(LARGE), false, KvType.AUTO, 64, 1024)
+            - ROOFLINE.decodeSeconds(config(LARGE), false, KvType.FP8, 64, 1024);
+    assertThat(saved * 4.3e12).isCloseTo(64.0 * 1024 * 2 * 8 * 32 * 126, within(1e3));
   }
 
   @Test

@@ -1,6 +1,7 @@
 package io.cusco.llama.cuda.gpucheck;
 
 import io.cusco.llama.backend.ComputeMode;
+import io.cusco.llama.backend.KvType;
 import io.cusco.llama.checkpoint.Checkpoint;
 import io.cusco.llama.checkpoint.SyntheticCheckpoint;
 import io.cusco.llama.config.LlamaConfig;
@@ -24,9 +25,9 @@ record Scale(
   static Scale real() {
     int context = 1024;
     LlamaConfig config = config("llama-3.1-8b");
-    Model large = new Model("8B", ComputeMode.AUTO, config, "D1", "D3", List.of(64, 256));
-    Model small = new Model("1B", ComputeMode.AUTO, config("llama-3.2-1b"), "D2", "D2", List.of());
-    Model fp8 = new Model("8B", ComputeMode.FP8, config, "D4", "D4", List.of(256));
+    Model large = bf16("8B", config, "D1", "D3", List.of(64, 256));
+    Model small = bf16("1B", config("llama-3.2-1b"), "D2", "D2", List.of());
+    Model fp8 = fp8("8B", config, List.of(256));
     int stepTokens = 8192;
     int drawRows = 256;
     return new Scale(
@@ -56,9 +57,9 @@ record Scale(
         new LlamaConfig(64, 96, 2, 4, 2, 64, 131, 256, 1e-5f, 1e4, new RopeScaling.None(), false);
     int context = 40;
     int drawRows = 3;
-    Model large = new Model("tiny", ComputeMode.AUTO, config, "D1", "D3", List.of(2, drawRows));
-    Model small = new Model("tiny again", ComputeMode.AUTO, config, "D2", "D2", List.of());
-    Model fp8 = new Model("tiny", ComputeMode.FP8, config, "D4", "D4", List.of());
+    Model large = bf16("tiny", config, "D1", "D3", List.of(2, drawRows));
+    Model small = bf16("tiny again", config, "D2", "D2", List.of());
+    Model fp8 = fp8("tiny", config, List.of(2));
     return new Scale(
         new Ceilings.Sizes(100_000, 5_000, 48, 2),
         new ModelBenchmark.Sizes(List.of(small, large, fp8), context, 32, 64, 2, 3, 2),
@@ -84,5 +85,15 @@ record Scale(
     try (Checkpoint shape = SyntheticCheckpoint.open(name, "bf16")) {
       return shape.config();
     }
+  }
+
+  private static Model bf16(
+      String name, LlamaConfig config, String alone, String together, List<Integer> batches) {
+    return new Model(name, ComputeMode.AUTO, KvType.AUTO, config, alone, together, batches);
+  }
+
+  /// Weights and cache.
+  private static Model fp8(String name, LlamaConfig config, List<Integer> batches) {
+    return new Model(name, ComputeMode.FP8, KvType.FP8, config, "D4", "D4", batches);
   }
 }
