@@ -1,7 +1,9 @@
 package io.cusco.llama.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.cusco.llama.cli.demo.DemoModel;
 import io.cusco.llama.testkit.Json;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -62,6 +64,16 @@ class BenchCommandTest {
       assertThat(((Number) row.get("ceiling_bytes_per_second")).doubleValue()).isGreaterThan(1e8);
       assertThat(((Number) row.get("percent_of_ceiling")).doubleValue()).isPositive();
     }
+  }
+
+  @Test
+  void theDefaultPromptLeavesRoomInASmallModel() {
+    assumeTrue(DemoModel.numBytes().isPresent(), "this build has no bundled demo model");
+    Cli.Result result = Cli.run("bench", "--gen-tokens", "500", "--repeat", "1", "--json");
+    assertThat(result.code()).as(result.err()).isZero();
+    assertThat(result.jsonLines().getFirst())
+        .containsEntry("test", "prefill")
+        .containsEntry("tokens", 512 - 500);
   }
 
   @Test
