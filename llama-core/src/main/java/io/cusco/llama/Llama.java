@@ -195,8 +195,16 @@ public final class Llama implements AutoCloseable {
   }
 
   /// Idempotent. Waits for the step under way, because it reads the file's mapping.
+  ///
+  /// @throws IllegalStateException in a [io.cusco.llama.engine.LogitsSink], which is part of a
+  ///   step: the weights would go while they are read
   @Override
   public void close() {
+    if (engine.isEngineThread()) {
+      throw new IllegalStateException(
+          "%s: close was called in a sink, on the engine thread, which it waits for; close on another"
+              .formatted(checkpoint.source()));
+    }
     try (checkpoint;
         backend) {
       engine.close();

@@ -135,6 +135,8 @@ final class BatchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    Usage.require(!input.isEmpty(), "--input names no file");
+    Usage.require(!output.isEmpty(), "--output names no file");
     Usage.require(maxConcurrent > 0, "--max-concurrent must be 1 or more, got " + maxConcurrent);
     Usage.require(
         !resume || !output.equals(STANDARD_STREAM),

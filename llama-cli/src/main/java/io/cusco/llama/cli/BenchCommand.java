@@ -34,6 +34,7 @@ final class BenchCommand implements Callable<Integer> {
   static final String COMMIT_PROPERTY = "llama.commit";
 
   private static final String DEFAULT_SYNTHETIC_TYPE = "q8_0";
+  private static final int DEFAULT_PROMPT_TOKENS = 512;
 
   private final CliContext context;
 
@@ -64,9 +65,8 @@ final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--prompt-tokens",
       paramLabel = "N",
-      defaultValue = "512",
-      description = "Tokens of each prompt (default: ${DEFAULT-VALUE}).")
-  private int promptTokens;
+      description = "Tokens of each prompt (default: 512, or what the model has room for).")
+  private Integer promptTokens;
 
   @Option(
       names = "--gen-tokens",
@@ -168,7 +168,7 @@ final class BenchCommand implements Callable<Integer> {
         synthetic != null || dtype == null, "--dtype is for --synthetic; a checkpoint has its own");
     Usage.require(synthetic != null || save == null, "--save is for --synthetic");
     Usage.require(
-        promptTokens > 0 && genTokens > 0 && repeat > 0,
+        (promptTokens == null || promptTokens > 0) && genTokens > 0 && repeat > 0,
         "--prompt-tokens, --gen-tokens and --repeat must be 1 or more");
     Usage.require(
         batches.length > 0 && Arrays.stream(batches).allMatch(b -> b > 0),
@@ -183,6 +183,11 @@ final class BenchCommand implements Callable<Integer> {
     String name = synthetic == null ? checkpoint.modelName() : synthetic;
     LlamaConfig config = checkpoint.config();
     LlamaWeights weights = checkpoint.weights();
+    if (promptTokens == null) {
+      long room = (long) config.maxPositionEmbeddings() - genTokens;
+      promptTokens =
+          room > 0 && room < DEFAULT_PROMPT_TOKENS ? (int) room : DEFAULT_PROMPT_TOKENS;
+    }
     int[] decodeDepths = depths == null ? new int[] {promptTokens} : depths;
     int maxDepth = Arrays.stream(decodeDepths).max().orElseThrow();
     long needed = Math.max(promptTokens, (long) maxDepth + genTokens);

@@ -1,13 +1,10 @@
 package io.cusco.llama.cli;
 
 import io.cusco.llama.Llama;
+import io.cusco.llama.LlamaException;
 import io.cusco.llama.engine.Generation;
 import io.cusco.llama.sampling.SamplingParams;
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
+import java.nio.charset.CharacterCodingException;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -62,27 +59,29 @@ final class ChatCommand implements Callable<Integer> {
 
   private void runPipe(
       Llama llama, Conversation conversation, SamplingParams sampling, long loadNanos) {
-    BufferedReader lines =
-        new BufferedReader(new InputStreamReader(context.in(), StandardCharsets.UTF_8));
-    try {
-      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-        if (line.isBlank()) {
-          continue;
+    InputLines lines = new InputLines(context.in());
+    for (Optional<byte[]> line = lines.next(); line.isPresent(); line = lines.next()) {
+      try (Conversation.Turn turn = conversation.say(text(lines, line.get()))) {
+        reportDropped(turn);
+        if (!json) {
+          new TextStream(context.out(), llama).print(turn.generation());
+          context.out().line("");
         }
-        try (Conversation.Turn turn = conversation.say(line)) {
-          reportDropped(turn);
-          if (!json) {
-            new TextStream(context.out(), llama).print(turn.generation());
-            context.out().line("");
-          }
-          Generation.Result result = turn.finish();
-          if (json) {
-            context.out().line(new GenerationReport(result, sampling, loadNanos).toJson(llama));
-          }
+        Generation.Result result = turn.finish();
+        if (json) {
+          context.out().line(new GenerationReport(result, sampling, loadNanos).toJson(llama));
         }
       }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// The model would otherwise answer another text than the one given.
+  private static String text(InputLines lines, byte[] line) {
+    try {
+      String text = PromptOptions.decode(line);
+      return text.endsWith("\r") ? text.substring(0, text.length() - 1) : text;
+    } catch (CharacterCodingException e) {
+      throw new LlamaException("input line %d is not UTF-8".formatted(lines.number()), e);
     }
   }
 

@@ -86,12 +86,15 @@ final class Conversation {
   ///
   /// @throws LlamaException if `text` alone is too long for the context
   Turn say(String text) {
+    List<Message> before = List.copyOf(turns);
     turns.add(Message.user(text));
     try {
       int dropped = makeRoom();
       return new Turn(llama.chat(messages(), sampling, stop), dropped);
     } catch (RuntimeException e) {
-      turns.removeLast();
+      // A message that is refused makes nothing forgotten.
+      turns.clear();
+      turns.addAll(before);
       throw e;
     }
   }

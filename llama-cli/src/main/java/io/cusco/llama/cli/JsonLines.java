@@ -2,11 +2,7 @@ package io.cusco.llama.cli;
 
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.cli.json.Json;
-import java.io.BufferedInputStream;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -26,18 +22,17 @@ final class JsonLines {
   /// @param ids its `ids`
   record Line(long number, Optional<String> id, Optional<String> text, Optional<int[]> ids) {}
 
-  private final InputStream in;
-  private long lineNumber;
+  private final InputLines lines;
 
   JsonLines(InputStream in) {
-    this.in = new BufferedInputStream(in);
+    lines = new InputLines(in);
   }
 
   /// The next line, or empty at the end.
   ///
   /// @throws LlamaException if it is not such an object, naming its number
   Optional<Line> next() {
-    Optional<byte[]> bytes = nextNonBlank();
+    Optional<byte[]> bytes = lines.next();
     if (bytes.isEmpty()) {
       return Optional.empty();
     }
@@ -54,7 +49,7 @@ final class JsonLines {
   }
 
   LlamaException error(String what) {
-    return new LlamaException("input line %d: %s".formatted(lineNumber, what));
+    return new LlamaException("input line %d: %s".formatted(lines.number(), what));
   }
 
   private Line parse(JsonParser json) {
@@ -79,7 +74,7 @@ final class JsonLines {
         default -> json.skipChildren();
       }
     }
-    return new Line(lineNumber, id, text, ids);
+    return new Line(lines.number(), id, text, ids);
   }
 
   private String scalar(JsonParser json, JsonToken value) {
@@ -105,28 +100,5 @@ final class JsonLines {
       ids.add(json.getIntValue());
     }
     return ids.stream().mapToInt(Integer::intValue).toArray();
-  }
-
-  private Optional<byte[]> nextNonBlank() {
-    try {
-      ByteArrayOutputStream line = new ByteArrayOutputStream();
-      boolean blank = true;
-      for (int b = in.read(); b >= 0; b = in.read()) {
-        if (b != '\n') {
-          blank &= b <= ' ';
-          line.write(b);
-          continue;
-        }
-        lineNumber++;
-        if (!blank) {
-          return Optional.of(line.toByteArray());
-        }
-        line.reset();
-      }
-      lineNumber++;
-      return blank ? Optional.empty() : Optional.of(line.toByteArray());
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 }

@@ -1,6 +1,7 @@
 package io.cusco.llama.cli;
 
 import io.cusco.llama.LlamaException;
+import io.cusco.llama.cli.batch.OutputLock;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -23,19 +24,22 @@ final class LogitsFile implements AutoCloseable {
     this.channel = channel;
   }
 
-  /// @throws LlamaException if `target` is a device or a folder: the file would take its place
+  /// @throws LlamaException if `target` is a device or a folder: the file would take its place; or
+  ///   if another run writes it
   static LogitsFile create(Path target) throws IOException {
     if (Files.exists(target) && !Files.isRegularFile(target)) {
       throw new LlamaException("cannot write %s: not a regular file".formatted(target));
     }
     Path partial = target.resolveSibling(target.getFileName() + ".partial");
     FileChannel channel =
-        FileChannel.open(
-            partial,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING,
-            StandardOpenOption.WRITE);
-    return new LogitsFile(target, partial, channel);
+        FileChannel.open(partial, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    try {
+      OutputLock.take(target, channel);
+      return new LogitsFile(target, partial, channel.truncate(0));
+    } catch (IOException | RuntimeException e) {
+      channel.close();
+      throw e;
+    }
   }
 
   /// Appends one row.
@@ -55,16 +59,18 @@ final class LogitsFile implements AutoCloseable {
     }
   }
 
-  /// Gives the file its name.
+  /// Gives the file its name, still locked: another run would take the partial file for its own.
   void finish() throws IOException {
-    channel.close();
     Files.move(partial, target, StandardCopyOption.REPLACE_EXISTING);
+    channel.close();
   }
 
   /// Removes an unfinished file.
   @Override
   public void close() throws IOException {
-    channel.close();
-    Files.deleteIfExists(partial);
+    if (channel.isOpen()) {
+      Files.deleteIfExists(partial);
+      channel.close();
+    }
   }
 }

@@ -5,6 +5,7 @@ import io.cusco.llama.LlamaException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -57,7 +58,14 @@ final class PromptOptions {
       return source.text;
     }
     try {
-      return source != null ? Files.readString(source.file) : readAll(context.in());
+      if (source == null) {
+        return readAll(context.in());
+      }
+      if (Files.isDirectory(source.file)) {
+        throw new LlamaException(
+            "cannot read the prompt: %s is a folder; name a file".formatted(source.file));
+      }
+      return Files.readString(source.file);
     } catch (IOException e) {
       throw new LlamaException("cannot read the prompt: " + Failures.describe(e), e);
     }
@@ -66,10 +74,12 @@ final class PromptOptions {
   /// @throws java.nio.charset.CharacterCodingException if it is not UTF-8: the model would
   ///   otherwise continue another text than the one given
   static String readAll(InputStream in) throws IOException {
-    return StandardCharsets.UTF_8
-        .newDecoder()
-        .decode(ByteBuffer.wrap(in.readAllBytes()))
-        .toString();
+    return decode(in.readAllBytes());
+  }
+
+  /// @throws java.nio.charset.CharacterCodingException if it is not UTF-8
+  static String decode(byte[] utf8) throws CharacterCodingException {
+    return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
   }
 
   /// What the model is to continue.

@@ -372,6 +372,22 @@ class BatchCommandTest {
     assertThat(Files.readAllLines(output)).hasSize(2);
   }
 
+  /// What the reader of bodies does not look at.
+  @Test
+  void aStreamFieldOfTheWrongTypeIsThatLinesFailure() throws IOException {
+    String wrong = text("a", "Once", 2).replace("\"prompt\"", "\"stream\":\"true\",\"prompt\"");
+    Files.write(input, List.of(wrong, text("b", "Once", 2)));
+    Cli.Result result = run();
+    assertThat(result.code()).as(result.err()).isEqualTo(1);
+    assertThat(result.err()).contains("2 requests, 1 failed");
+    List<String> lines = Files.readAllLines(output);
+    assertThat(lines).hasSize(2);
+    assertThat(lines.get(0))
+        .contains(
+            "\"status_code\":400", "stream must be true or false, got", "\"param\":\"stream\"");
+    assertThat(lines.get(1)).contains("\"status_code\":200");
+  }
+
   @Test
   void aFullDiskEndsTheRunInOneLine() {
     OutputStream full =

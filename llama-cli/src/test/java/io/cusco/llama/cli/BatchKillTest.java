@@ -53,17 +53,21 @@ class BatchKillTest {
     };
   }
 
-  private Process start(String order) throws IOException {
+  private Process start(String order, String... jvmOptions) throws IOException {
     ProcessBuilder child =
-        new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:+UseSerialGC",
-            "--add-modules",
-            "jdk.incubator.vector",
-            "--enable-native-access=ALL-UNNAMED",
-            "-cp",
-            System.getProperty("java.class.path"),
-            Main.class.getName());
+        new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    child.command().addAll(List.of(jvmOptions));
+    child
+        .command()
+        .addAll(
+            List.of(
+                "-XX:+UseSerialGC",
+                "--add-modules",
+                "jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Main.class.getName()));
     child.command().addAll(List.of(args(output, order)));
     return child
         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
@@ -103,6 +107,27 @@ class BatchKillTest {
     assertThat(resumed.keySet())
         .filteredOn(key -> !resumed.get(key).equals(undisturbed.get(key)))
         .hasSizeLessThan(2);
+  }
+
+  /// A run that ended there would end there again when it is resumed.
+  @Test
+  void aLineThatTakesTheWholeHeapFailsAlone() throws Exception {
+    Files.write(
+        input,
+        List.of(BatchFixture.text("a", "a".repeat(4 << 20), 2), BatchFixture.text("b", "Once", 2)));
+    Process child = start("input", "-Xmx96m");
+    assertThat(child.waitFor()).as(() -> readStderr()).isEqualTo(1);
+    Map<String, String> results = BatchFixture.contents(output);
+    assertThat(results.get("id a")).contains("takes more memory than the Java heap of");
+    assertThat(results.get("id b")).contains("\"status_code\":200");
+  }
+
+  private String readStderr() {
+    try {
+      return Files.readString(folder.resolve("stderr"));
+    } catch (IOException e) {
+      return e.toString();
+    }
   }
 
   @Test

@@ -1,7 +1,9 @@
 package io.cusco.llama.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.cusco.llama.cli.demo.DemoModel;
 import io.cusco.llama.testkit.Json;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -71,6 +73,16 @@ class BenchCommandTest {
     assertThat(fp8.code()).isEqualTo(1);
     assertThat(fp8.err()).contains("FP8", "--backend cuda");
     assertThat(Cli.run("bench", "--synthetic", "tiny", "--kv-type", "int4").code()).isEqualTo(2);
+  }
+
+  @Test
+  void theDefaultPromptLeavesRoomInASmallModel() {
+    assumeTrue(DemoModel.numBytes().isPresent(), "this build has no bundled demo model");
+    Cli.Result result = Cli.run("bench", "--gen-tokens", "500", "--repeat", "1", "--json");
+    assertThat(result.code()).as(result.err()).isZero();
+    assertThat(result.jsonLines().getFirst())
+        .containsEntry("test", "prefill")
+        .containsEntry("tokens", 512 - 500);
   }
 
   @Test

@@ -1,14 +1,25 @@
 package io.cusco.llama.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.cusco.llama.Llama;
+import io.cusco.llama.LlamaException;
+import io.cusco.llama.LlamaOptions;
+import io.cusco.llama.chat.Message;
 import io.cusco.llama.cli.demo.DemoModel;
+import io.cusco.llama.sampling.SamplingParams;
+import io.cusco.llama.sampling.StopConditions;
 import io.cusco.llama.testkit.Json;
 import io.cusco.llama.testkit.TestData;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class ChatCommandTest {
@@ -61,6 +72,38 @@ class ChatCommandTest {
     Cli.Result result = chat("story ".repeat(200) + "\n", "--context-length", "64");
     assertThat(result.code()).isEqualTo(1);
     assertThat(result.err()).contains("the message is too long", "the context has 64");
+  }
+
+  @Test
+  void aLineThatIsNotUtf8IsRefusedAfterTheAnswersBeforeIt() {
+    assumeTrue(DemoModel.numBytes().isPresent(), "this build has no bundled demo model");
+    byte[] input = "Hello.\r\n\nol\u00e9\n".getBytes(StandardCharsets.ISO_8859_1);
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    String[] args = {"chat", "--temperature", "0", "-n", "4", "--json"};
+    assertThat(Main.run(args, out, err, new ByteArrayInputStream(input))).isEqualTo(1);
+    assertThat(err.toString(StandardCharsets.UTF_8)).contains("input line 3 is not UTF-8");
+    Cli.Result alone = chat("Hello.\n", "-n", "4", "--json");
+    assertThat(Json.ints(Json.object(Json.parse(out.toString(StandardCharsets.UTF_8))).get("ids")))
+        .containsExactly(Json.ints(alone.json().get("ids")));
+  }
+
+  @Test
+  void aMessageThatIsRefusedMakesNothingForgotten() {
+    assumeTrue(DemoModel.numBytes().isPresent(), "this build has no bundled demo model");
+    try (Llama llama = Llama.open(DemoModel.open(), LlamaOptions.DEFAULT.withContextLength(64))) {
+      Conversation conversation =
+          new Conversation(
+              llama, Optional.empty(), SamplingParams.GREEDY, StopConditions.maxTokens(4));
+      try (Conversation.Turn turn = conversation.say("Hello.")) {
+        assertThat(turn.finish().ids()).isNotEmpty();
+      }
+      List<Message> before = conversation.messages();
+      assertThatThrownBy(() -> conversation.say("story ".repeat(100)))
+          .isInstanceOf(LlamaException.class)
+          .hasMessageContaining("too long");
+      assertThat(conversation.messages()).isEqualTo(before).hasSize(2);
+    }
   }
 
   @Test

@@ -140,6 +140,13 @@ class MainTest {
   }
 
   @Test
+  void aFolderIsNoPrompt(@TempDir Path folder) {
+    Cli.Result result = Cli.run("generate", "--prompt-file", folder.toString());
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains("cannot read the prompt: " + folder + " is a folder");
+  }
+
+  @Test
   void aPromptThatIsNotUtf8IsRefused(@TempDir Path folder) throws IOException {
     Path file = Files.write(folder.resolve("prompt.txt"), new byte[] {'a', (byte) 0xff, 'b'});
     Cli.Result result = Cli.run("generate", "--prompt-file", file.toString());

@@ -201,6 +201,20 @@ class ScoreCommandTest {
   }
 
   @Test
+  void aFileThatAnotherRunWritesIsRefusedAndLeftAlone() throws IOException {
+    Path file = temp.resolve("logits.f32");
+    try (LogitsFile other = LogitsFile.create(file)) {
+      other.write(new float[] {1, 2});
+      Cli.Result result =
+          Cli.run("score", "-m", stories(), "--ids", "1", "--logits", file.toString());
+      assertThat(result.code()).isEqualTo(1);
+      assertThat(result.err()).contains(file + ": another run writes to it");
+      other.finish();
+    }
+    assertThat(file).hasSize(2 * Float.BYTES);
+  }
+
+  @Test
   void whatIsNoFileIsNotReplacedByTheLogits() {
     Cli.Result result =
         Cli.run("score", "-m", stories(), "--ids", "1", "--logits", temp.toString());

@@ -2,6 +2,7 @@ package io.cusco.llama.checkpoint;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Comparator;
 
 /// The header of one GGUF file, version 2 or 3: its metadata and its tensors.
 ///
@@ -61,7 +62,24 @@ record GgufFile(String file, int version, GgufMetadata metadata) {
       }
       tensors.add(file, entry.name, entry.dtype, entry.shape, bytes, dataStart + entry.offset);
     }
+    requireApart(file, entries);
     return new GgufFile(file, version, metadata);
+  }
+
+  /// ggml wants tensors one after another. Gaps do no harm; of two that share bytes, one is wrong.
+  private static void requireApart(String file, Entry[] entries) {
+    Entry[] inOrder = entries.clone();
+    Arrays.sort(inOrder, Comparator.comparingLong(Entry::offset));
+    for (int i = 1; i < inOrder.length; i++) {
+      Entry before = inOrder[i - 1];
+      Entry entry = inOrder[i];
+      long numBytes = TensorTable.numBytes(file, before.name, before.dtype, before.shape);
+      if (before.offset + numBytes > entry.offset) {
+        throw new CheckpointException(
+            "%s: tensor %s has %d bytes at offset %d, but tensor %s begins at %d; the file is damaged"
+                .formatted(file, before.name, numBytes, before.offset, entry.name, entry.offset));
+      }
+    }
   }
 
   private record Entry(String name, DType dtype, long[] shape, long offset) {}

@@ -5,6 +5,7 @@ import io.cusco.llama.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -99,7 +100,10 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
     List<Path> files = new ArrayList<>();
     for (String name : names) {
       // A shard is a plain name inside the folder, never a path that leads out of it.
-      if (!name.endsWith(".safetensors") || name.contains("/") || name.contains("\\")) {
+      if (!name.endsWith(".safetensors")
+          || name.contains("/")
+          || name.contains("\\")
+          || !isFileName(name)) {
         throw new CheckpointException(
             "%s: weight_map names the invalid path '%s'; shards must be .safetensors files in the same folder"
                 .formatted(indexFile, name));
@@ -112,6 +116,15 @@ public final class HuggingFaceCheckpoint extends MappedCheckpoint {
       files.add(file);
     }
     return files;
+  }
+
+  /// No file system takes a NUL, and the locale's encoding lacks half of a surrogate pair.
+  private static boolean isFileName(String name) {
+    try {
+      return !Path.of(name).toString().isEmpty();
+    } catch (InvalidPathException e) {
+      return false;
+    }
   }
 
   private static String modelName(Path folder, JsonObject config) {

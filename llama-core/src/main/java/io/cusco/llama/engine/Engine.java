@@ -351,7 +351,9 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private boolean isEngineThread() {
+  /// Whether this is the engine's own thread, on which a [LogitsSink] runs: what waits there for
+  /// the engine would wait for itself.
+  public boolean isEngineThread() {
     return thread.equals(Thread.currentThread());
   }
 

@@ -105,7 +105,7 @@ final class EngineLoop implements Runnable {
           rate.mark(System.nanoTime(), generatedTokens);
         }
       }
-    } catch (RuntimeException | Error e) {
+    } catch (Exception | Error e) {
       // Out of memory, a missing class, a fault in here: whoever waits must hear of it.
       LOG.error("the engine stops", e);
       breakdown = Optional.of(new LlamaException("the engine stopped: " + e, e));

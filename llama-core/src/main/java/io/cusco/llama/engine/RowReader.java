@@ -37,8 +37,9 @@ interface RowReader<T> {
       private void deliver(int position) {
         try {
           sink.accept(position, logits);
-        } catch (Error e) {
-          // The caller's code, so the caller's failure: it must not end the engine.
+        } catch (Exception | Error e) {
+          // The caller's code, so the caller's failure: it must not end the engine. Checked ones
+          // come from languages that do not declare them.
           throw new LlamaException("the sink failed at position %d: %s".formatted(position, e), e);
         }
       }

@@ -7,7 +7,8 @@ import java.util.TreeMap;
 /// parameter asks for it: logit bias, repetition penalty, presence and frequency penalty,
 /// temperature, top-k, top-p, min-p, then one draw.
 ///
-/// @param temperature 0 takes the most likely token; otherwise logits are divided by it
+/// @param temperature 0, or less than 1e-5, takes the most likely token; otherwise logits are divided
+///   by it
 /// @param topK keep the `topK` most likely tokens, and all that tie with the last of them; 0 keeps
 ///   all
 /// @param topP keep the smallest set of most likely tokens whose probability reaches `topP`, and
@@ -35,6 +36,10 @@ public record SamplingParams(
 
   /// The most alternatives one may ask for.
   public static final int MAX_LOGPROBS = 100;
+
+  /// Below it only exact ties would be drawn from, and logits divided by it may overflow. vLLM's
+  /// `_SAMPLING_EPS`.
+  private static final double LEAST_TEMPERATURE = 1e-5;
 
   /// Always the most likely token.
   public static final SamplingParams GREEDY = builder().temperature(0).build();
@@ -70,8 +75,9 @@ public record SamplingParams(
     logitBias = java.util.Collections.unmodifiableMap(new TreeMap<>(logitBias));
   }
 
+  /// Whether the most likely token is taken.
   public boolean isGreedy() {
-    return temperature == 0;
+    return temperature < LEAST_TEMPERATURE;
   }
 
   public boolean wantsLogprobs() {

@@ -1,5 +1,6 @@
 package io.cusco.llama.checkpoint;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
@@ -9,6 +10,8 @@ import io.cusco.llama.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -81,6 +84,23 @@ final class DamagedGgufTest {
       }
     }
     assertThat(refused).isPositive();
+  }
+
+  /// A tensor's header: length and text of its name, dimensions u32, a u64 for each, type u32,
+  /// offset u64.
+  @Test
+  void tensorsThatShareBytesAreRefused() {
+    String norm = "blk.0.ffn_norm.weight";
+    int name = new String(intact, ISO_8859_1).indexOf(norm);
+    ByteBuffer damaged = ByteBuffer.wrap(intact.clone()).order(ByteOrder.LITTLE_ENDIAN);
+    int offset = name + norm.length() + Integer.BYTES + Long.BYTES + Integer.BYTES;
+    assertThat(damaged.getLong(offset)).isPositive();
+    damaged.putLong(offset, 32);
+    assertThatExceptionOfType(CheckpointException.class)
+        .isThrownBy(() -> use(damaged.array()))
+        .withMessage(
+            "damaged.gguf: tensor token_embd.weight has 4160 bytes at offset 0, but tensor"
+                + " blk.0.ffn_norm.weight begins at 32; the file is damaged");
   }
 
   @Test

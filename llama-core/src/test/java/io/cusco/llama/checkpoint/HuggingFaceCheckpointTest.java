@@ -195,6 +195,17 @@ final class HuggingFaceCheckpointTest {
     assertRefused("invalid path");
   }
 
+  /// As JSON escapes: NUL, and half of a surrogate pair.
+  @ParameterizedTest
+  @ValueSource(strings = {"\\u0000", "\\ud800"})
+  void shardNamesThatNoFileCanHaveAreRefused(String character) throws IOException {
+    Files.writeString(folder.resolve("config.json"), CONFIG.formatted(""));
+    Files.writeString(
+        folder.resolve("model.safetensors.index.json"),
+        "{\"weight_map\": {\"t\": \"%s.safetensors\"}}".formatted(character));
+    assertRefused("invalid path");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

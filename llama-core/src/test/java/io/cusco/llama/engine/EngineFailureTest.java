@@ -15,6 +15,7 @@ import io.cusco.llama.engine.EngineFixture.Scripted;
 import io.cusco.llama.model.StepInput;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.StopConditions;
+import java.io.IOException;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -144,6 +145,12 @@ class EngineFailureTest {
     }
   }
 
+  /// As languages without checked exceptions do.
+  @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
+  private static <X extends Exception> void throwUndeclared(Exception e) throws X {
+    throw (X) e;
+  }
+
   @Test
   void aSinkThatFailsFailsTheScoringOnly() {
     try (Engine engine = engine(new Scripted(0))) {
@@ -159,6 +166,13 @@ class EngineFailureTest {
               engine.score(
                   new int[] {1}, (position, logits) -> engine.score(new int[] {1}, (p, row) -> {})))
           .hasRootCauseInstanceOf(IllegalStateException.class);
+      assertThatThrownBy(() ->
+              engine.score(
+                  new int[] {1, 2},
+                  (position, logits) ->
+                      EngineFailureTest.<RuntimeException>throwUndeclared(new IOException("disk"))))
+          .isInstanceOf(LlamaException.class)
+          .hasMessageContaining("the sink failed at position 0: java.io.IOException: disk");
       assertThat(engine.submit(greedy(List.of(1), 3, List.of())).await().ids()).hasSize(3);
     }
   }

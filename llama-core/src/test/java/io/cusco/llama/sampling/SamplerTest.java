@@ -23,6 +23,15 @@ class SamplerTest {
     assertThat(sample(SamplingParams.GREEDY, -INF, -5, -INF)).isEqualTo(1);
   }
 
+  /// Divided by the least of these, any logit is infinite.
+  @ParameterizedTest
+  @ValueSource(doubles = {Double.MIN_VALUE, 1e-300, 9e-6, 1.1e-5})
+  void aTemperatureNextToNothingTakesTheMostLikelyToken(double temperature) {
+    SamplingParams params = SamplingParams.builder().temperature(temperature).build();
+    assertThat(sample(params, 1, 3, 30, 2)).isEqualTo(2);
+    assertThat(sample(params, -30, -3, -31)).isEqualTo(1);
+  }
+
   @ParameterizedTest
   @ValueSource(doubles = {0, 1})
   void brokenLogitsGiveNoToken(double temperature) {

@@ -2,6 +2,7 @@ package io.cusco.llama.cli.batch;
 
 import io.cusco.llama.cli.batch.BatchLine.BadLineException;
 import io.cusco.llama.cli.json.JsonValue;
+import io.cusco.llama.cli.json.JsonValueException;
 import io.cusco.llama.cli.openai.ApiAnswer;
 import io.cusco.llama.cli.openai.ApiException;
 import io.cusco.llama.cli.openai.ApiRequest;
@@ -116,14 +117,34 @@ final class BatchIntake implements Runnable {
     window.acquire();
     long number = index++;
     try {
-      long ownSeed = Ids.mix(seed, line.customId());
+      submit(number, line.customId(), read(line), 1);
+    } catch (ApiException e) {
+      answers.add(refusal(number, line.customId(), e));
+    } catch (OutOfMemoryError e) {
+      // What it took is free again, and a run that ended here would end here when it is resumed.
+      answers.add(refusal(number, line.customId(), tooLarge(e)));
+    }
+  }
+
+  private static ApiException tooLarge(OutOfMemoryError e) {
+    return new ApiException(
+        400,
+        "",
+        "",
+        "the request takes more memory than the Java heap of %d MB has left; shorten it, or give more with LLAMA_JAVA_OPTS=-Xmx8g"
+            .formatted(Runtime.getRuntime().maxMemory() >> 20),
+        e);
+  }
+
+  private ApiRequest read(BatchLine line) {
+    try {
       if (line.body().get("stream").boolOr(false)) {
         throw new ApiException(
             400, "stream", "", "a batch cannot stream; leave stream out or false", null);
       }
-      submit(number, line.customId(), reader.read(line.endpoint(), line.body(), ownSeed), 1);
-    } catch (ApiException e) {
-      answers.add(refusal(number, line.customId(), e));
+      return reader.read(line.endpoint(), line.body(), Ids.mix(seed, line.customId()));
+    } catch (JsonValueException e) {
+      throw new ApiException(400, e.path(), "", e.getMessage(), e);
     }
   }
 

@@ -8,10 +8,11 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.locks.ReentrantLock;
@@ -55,7 +56,7 @@ public final class BatchOutput implements AutoCloseable {
     requireFolder(path);
     FileChannel channel = open(path);
     try {
-      lock(path, channel);
+      OutputLock.take(path, channel);
       if (channel.size() > 0) {
         throw new LlamaException(
             "%s exists and has %d bytes; go on with it by --resume, or name another file"
@@ -79,7 +80,7 @@ public final class BatchOutput implements AutoCloseable {
     }
     FileChannel channel = open(path);
     try {
-      lock(path, channel);
+      OutputLock.take(path, channel);
       long end = endOfWholeLines(path, answered);
       channel.truncate(end);
       channel.position(end);
@@ -118,23 +119,18 @@ public final class BatchOutput implements AutoCloseable {
     try {
       return FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     } catch (IOException e) {
-      String reason = e instanceof AccessDeniedException ? "access denied" : e.getMessage();
-      throw new LlamaException("cannot write %s: %s".formatted(path, reason), e);
+      throw new LlamaException("cannot write %s: %s".formatted(path, reason(e)), e);
     }
   }
 
-  private static void lock(Path path, FileChannel channel) {
-    try {
-      if (channel.tryLock() != null) {
-        return;
-      }
-    } catch (OverlappingFileLockException e) {
-      throw new LlamaException("%s: another run writes to it".formatted(path), e);
-    } catch (IOException e) {
-      // Some file systems, and what is no file, cannot be locked: no reason to refuse them.
-      return;
-    }
-    throw new LlamaException("%s: another run writes to it".formatted(path));
+  /// Messages of the file system's own exceptions begin with the path, or are nothing else.
+  private static String reason(IOException e) {
+    return switch (e) {
+      case AccessDeniedException _ -> "access denied";
+      case NoSuchFileException _ -> "it is a link into a folder that is missing";
+      case FileSystemException system when system.getReason() != null -> system.getReason();
+      default -> e.getMessage();
+    };
   }
 
   private static long endOfWholeLines(Path path, Consumer<ResultLine.Answered> answered)

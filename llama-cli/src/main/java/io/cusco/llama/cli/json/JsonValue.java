@@ -29,13 +29,20 @@ public final class JsonValue {
   /// Deeper than the JSON schemas of any tool; bounds the recursion over a value.
   private static final int MAX_NESTING = 128;
 
+  /// Values, names and brackets: the ids of some contexts of 128k. In memory each is fifty times as
+  /// large as in a text.
+  private static final int MAX_TOKENS = 1 << 21;
+
   /// Characters of a wrong value that a message quotes.
   private static final int MAX_SHOWN = 60;
 
   private static final JsonFactory FACTORY =
       JsonFactory.builder()
           .streamReadConstraints(
-              StreamReadConstraints.builder().maxNestingDepth(MAX_NESTING).build())
+              StreamReadConstraints.builder()
+                  .maxNestingDepth(MAX_NESTING)
+                  .maxTokenCount(MAX_TOKENS)
+                  .build())
           .build();
 
   /// A number as it was written.
@@ -156,7 +163,7 @@ public final class JsonValue {
     }
     List<JsonValue> elements = new ArrayList<>(list.size());
     for (Object element : list) {
-      elements.add(new JsonValue("%s[%d]".formatted(path, elements.size()), element));
+      elements.add(new JsonValue(path + "[" + elements.size() + "]", element));
     }
     return elements;
   }
@@ -186,6 +193,9 @@ public final class JsonValue {
         long value = new BigDecimal(number.text()).longValueExact();
         if (value >= min && value <= max) {
           return value;
+        }
+        if (value > max) {
+          throw mustBe("a whole number from %d to %d".formatted(min, max));
         }
       } catch (ArithmeticException | NumberFormatException e) {
         throw mustBe(integerFrom(min, max), e);

@@ -4,6 +4,7 @@ import io.cusco.llama.chat.Message;
 import io.cusco.llama.chat.Role;
 import io.cusco.llama.chat.ToolCall;
 import io.cusco.llama.cli.json.JsonValue;
+import io.cusco.llama.cli.json.JsonValueException;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -53,10 +54,18 @@ final class MessageFields {
     if (name.string().isEmpty()) {
       throw name.mustBe("the name of a tool");
     }
-    if (!JsonValue.parse(arguments.string()).isObject()) {
+    if (!isJsonObject(arguments.string())) {
       throw arguments.mustBe("the text of a JSON object");
     }
     return new ToolCall(name.string(), arguments.string());
+  }
+
+  private static boolean isJsonObject(String text) {
+    try {
+      return JsonValue.parse(text).isObject();
+    } catch (JsonValueException e) {
+      return false;
+    }
   }
 
   /// The text of a `content`: a string, or a list of text parts, one below the other as vLLM and

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.cusco.llama.Llama;
+import io.cusco.llama.LlamaException;
 import io.cusco.llama.LlamaOptions;
 import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.engine.FinishReason;
@@ -104,6 +105,19 @@ class ConcurrentUseTest {
     assertThatThrownBy(() -> llama.generate("x"))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("closed");
+  }
+
+  /// It would take the weights from under the step that the sink is part of.
+  @Test
+  void closingInASinkIsRefusedAndHarmsNobody() {
+    Llama llama = open(ComputeMode.AUTO);
+    Generation other = llama.submit(request(llama, 15));
+    assertThatThrownBy(
+            () -> llama.engine().score(new int[] {1, 2, 3}, (position, row) -> llama.close()))
+        .isInstanceOf(LlamaException.class)
+        .hasMessageContaining("close on another");
+    assertThat(other.await().finishReason()).isEqualTo(FinishReason.LENGTH);
+    llama.close();
   }
 
   @Test

@@ -215,6 +215,7 @@ class CompletionReaderTest {
         "\"n\":0 | n | n must be a whole number from 1 to 128, got 0",
         "\"n\":129 | n | n must be a whole number from 1 to 128, got 129",
         "\"max_tokens\":0 | max_tokens | max_tokens must be a whole number from 1 on, got 0",
+        "\"max_tokens\":2147483648 | max_tokens | max_tokens must be a whole number from 1 to 2147483647, got 2147483648",
         "\"max_completion_tokens\":true | max_completion_tokens | max_completion_tokens must be a whole number from 1 on, got true",
         "\"seed\":1e40 | seed | seed must be a whole number of 64 bits, got 1e40",
         "\"stop\":7 | stop | stop must be a string or a list of strings, got 7",
@@ -255,6 +256,7 @@ class CompletionReaderTest {
         "\"messages\":[{\"role\":\"wizard\",\"content\":\"x\"}] | messages[0].role must be one of system, developer, user, assistant, tool, got \"wizard\"",
         "\"messages\":[{\"role\":\"user\"}] | messages[0].content must be a string or a list of text parts, got null or nothing",
         "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}] | messages[0].content[0].type must be \"text\", this is a model of text alone, got \"image_url\"",
+        "\"messages\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}] | messages[0].tool_calls[0].function.arguments must be the text of a JSON object, got \"{\"",
         "\"messages\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"[]\"}}]}] | messages[0].tool_calls[0].function.arguments must be the text of a JSON object, got \"[]\""
       })
   void wrongMessagesAreNamed(String body, String message) {
