@@ -306,7 +306,7 @@ final class BenchCommand implements Callable<Integer> {
     if (subject.copiedWeightBytes() > 0) {
       context
           .err()
-          .line("repacked weights: %s".formatted(Units.bytes(subject.copiedWeightBytes())));
+          .line("copied weights: %s".formatted(Units.bytes(subject.copiedWeightBytes())));
     }
     if (ceilings != null) {
       context

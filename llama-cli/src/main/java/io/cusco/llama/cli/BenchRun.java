@@ -43,16 +43,12 @@ final class BenchRun {
     int blocksPerSequence = model.kvCache().blocksFor(Math.max(promptTokens, maxDepth + genTokens));
     this.step =
         new BenchStep(
-            model.limits().maxTokens(),
-            batch,
-            model.kvCache().blockSize(),
-            blocksPerSequence,
-            model.config().vocabSize());
+            model.limits(), model.kvCache(), blocksPerSequence, model.config().vocabSize());
     this.nextTokenIds = new int[batch];
   }
 
   /// Fills the cache and runs everything once, small models for longer: the JIT compiler wants some
-  /// thousand calls.
+  /// thousand calls. A backend that moves weights first gets the steps for it.
   void warmUp() {
     long end = System.nanoTime() + WARM_UP_NANOS;
     prefill();
@@ -61,10 +57,11 @@ final class BenchRun {
       for (int depth : depths) {
         decode(depth);
       }
-      if (System.nanoTime() >= end) {
+      if (System.nanoTime() < end) {
+        prefill();
+      } else if (model.isSettled()) {
         return;
       }
-      prefill();
     }
   }
 
@@ -93,7 +90,7 @@ final class BenchRun {
       if (drawing) {
         step.takeDrawn();
       }
-      model.forward(step);
+      model.forward(step.input());
       if (drawing) {
         model.awaitTokens(step, nextTokenIds);
       }
@@ -132,7 +129,7 @@ final class BenchRun {
 
   private void run(int firstSequence, int sequences, int position, int count, boolean wantsLogits) {
     step.fill(firstSequence, sequences, position, count, wantsLogits);
-    model.forward(step);
+    model.forward(step.input());
     model.sample(step, nextTokenIds);
     steps++;
     stepsWithLogits += wantsLogits ? 1 : 0;

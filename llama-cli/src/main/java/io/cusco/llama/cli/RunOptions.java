@@ -45,7 +45,7 @@ final class RunOptions {
       defaultValue = "auto",
       converter = RepackConverter.class,
       description =
-          "Copy weights into an order that decodes faster, on the CPU: on, off, or auto where it gains most and memory allows (default).")
+          "Copy weights to where they decode faster, on the CPU: on, off, or auto where it gains most and memory allows (default).")
   private Repack repack;
 
   @Option(

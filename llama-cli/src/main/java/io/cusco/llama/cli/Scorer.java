@@ -131,7 +131,7 @@ final class Scorer implements AutoCloseable {
         ids,
         (position, logits) -> {
           if (position < logprobs.length) {
-            logprobs[position] = logprob(logits, ids[position + 1]);
+            logprobs[position] = logprob(logits, ids[position + 1], position);
           }
           if (file != null) {
             file.write(logits);
@@ -148,7 +148,10 @@ final class Scorer implements AutoCloseable {
 
   /// `log softmax(logits)[id]`, in double precision, shifted by the largest so that nothing
   /// overflows.
-  static double logprob(float[] logits, int id) {
+  ///
+  /// @param position of the row, for the message
+  /// @throws LlamaException if a logit is NaN or positive infinity
+  static double logprob(float[] logits, int id, int position) {
     float max = Float.NEGATIVE_INFINITY;
     for (float logit : logits) {
       max = Math.max(max, logit);
@@ -156,6 +159,12 @@ final class Scorer implements AutoCloseable {
     double sum = 0;
     for (float logit : logits) {
       sum += Math.exp((double) logit - max);
+    }
+    if (!Double.isFinite(sum)) {
+      throw new LlamaException(
+          "the logits of position %d are not finite: the weights hold values that are not finite,"
+                  .formatted(position)
+              + " or the arithmetic overflowed; check the file, or try --compute f32");
     }
     return (double) logits[id] - max - Math.log(sum);
   }

@@ -2,15 +2,22 @@ package io.cusco.llama.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.StepInput;
+import io.cusco.llama.model.StepLimits;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class BenchStepTest {
+  private static BenchStep bench() {
+    return new BenchStep(new StepLimits(8, 3, 3, 8), new KvCacheSpec(4, 6), 2, 1000);
+  }
+
   @Test
   void sequencesHaveBlocksOfTheirOwn() {
-    BenchStep step = new BenchStep(8, 3, 4, 2, 1000);
-    step.fill(1, 2, 3, 2, true);
+    BenchStep bench = bench();
+    bench.fill(1, 2, 3, 2, true);
+    StepInput step = bench.input();
     assertThat(step.numTokens()).isEqualTo(4);
     assertThat(step.numLogits()).isEqualTo(2);
     assertThat(step.isDecodeOnly()).isFalse();
@@ -26,18 +33,19 @@ class BenchStepTest {
 
   @Test
   void aStepTakesTheTokensThatAreBeingDrawn() {
-    BenchStep step = new BenchStep(8, 3, 4, 2, 1000);
-    step.fill(0, 3, 5, 1, true);
-    step.takeDrawn();
+    BenchStep bench = bench();
+    bench.fill(0, 3, 5, 1, true);
+    bench.takeDrawn();
+    StepInput step = bench.input();
     assertThat(Arrays.copyOf(step.tokenIds(), 3))
         .containsExactly(StepInput.drawn(0), StepInput.drawn(1), StepInput.drawn(2));
   }
 
   @Test
   void aStepInMidPromptAsksForNoLogits() {
-    BenchStep step = new BenchStep(8, 1, 4, 2, 1000);
-    step.fill(0, 1, 0, 8, false);
-    assertThat(step.numLogits()).isZero();
-    assertThat(step.size()).isZero();
+    BenchStep bench = bench();
+    bench.fill(0, 1, 0, 8, false);
+    assertThat(bench.input().numLogits()).isZero();
+    assertThat(bench.size()).isZero();
   }
 }

@@ -1,5 +1,6 @@
 package io.cusco.llama.engine;
 
+import io.cusco.llama.model.StepBatch;
 import java.util.Arrays;
 
 /// The tokens of one sequence, how many of them have keys and values in the cache, and in which
@@ -14,7 +15,7 @@ import java.util.Arrays;
 /// The last token may be one that is being drawn; its id is negative until it is known.
 ///
 /// Owned by the engine thread; blocks change only through [BlockManager].
-final class CachedTokens {
+final class CachedTokens implements StepBatch.Sequence {
   /// 2^64 divided by the golden ratio, odd: Knuth's multiplicative hashing.
   private static final long HASH_FACTOR = 0x9E3779B97F4A7C15L;
 
@@ -51,6 +52,11 @@ final class CachedTokens {
       ids = Arrays.copyOf(ids, Math.max(16, size + size / 2));
     }
     ids[size++] = id;
+  }
+
+  @Override
+  public int tokenId(int position) {
+    return ids[position];
   }
 
   void copyIds(int from, int count, int[] target, int targetStart) {
@@ -94,12 +100,9 @@ final class CachedTokens {
     return numBlocks;
   }
 
-  int block(int index) {
+  @Override
+  public int block(int index) {
     return blocks[index];
-  }
-
-  void copyBlocks(int[] target, int targetStart) {
-    System.arraycopy(blocks, 0, target, targetStart, numBlocks);
   }
 
   void addBlock(int block) {

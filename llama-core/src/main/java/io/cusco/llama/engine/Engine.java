@@ -24,7 +24,7 @@ import java.util.stream.IntStream;
 /// through their [Generation].
 ///
 /// ```
-/// Request -> Sequence -> Scheduler (BlockManager) -> StepPlanner -> LlamaModel.forward
+/// Request -> Sequence -> Scheduler (BlockManager) -> StepBatch -> LlamaModel.forward
 ///                           ^                                            |
 ///                           |          Generation <- TextStream <- LlamaModel.sample
 ///                           +---------------- token ---------------------+

@@ -2,6 +2,7 @@ package io.cusco.llama.engine;
 
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.StepBatch;
 import io.cusco.llama.model.StepLimits;
 import java.util.List;
 import java.util.Optional;
@@ -20,7 +21,7 @@ final class EngineLoop implements Runnable {
   private final StepLimits limits;
   private final BlockManager blocks;
   private final Scheduler scheduler;
-  private final StepPlanner step;
+  private final StepBatch step;
   private final boolean overlaps;
   private final int[] nextTokenIds;
   private final float[] logits;
@@ -50,7 +51,7 @@ final class EngineLoop implements Runnable {
     this.limits = model.limits();
     this.blocks = new BlockManager(model.kvCache(), options.prefixCache());
     this.scheduler = new Scheduler(limits, options.maxRunning(), blocks);
-    this.step = new StepPlanner(limits, model.kvCache());
+    this.step = new StepBatch(limits, model.kvCache());
     this.reads = new ReadSteps(model, blocks, step);
     this.overlaps = options.overlap() && model.overlapsSteps();
     this.draws = new Draws(limits.maxLogits());
@@ -146,7 +147,7 @@ final class EngineLoop implements Runnable {
   ///
   /// @return whether there was anything to do
   private boolean generate(boolean admit) {
-    step.begin();
+    step.clear();
     nextDraws.begin();
     scheduler.plan(step, nextDraws, admit);
     if (step.numSequences() == 0) {
@@ -160,7 +161,7 @@ final class EngineLoop implements Runnable {
       return true;
     }
     steps++;
-    step.advance();
+    scheduler.advance(step);
     readTokens();
     scheduler.confirm();
     startDraws();

@@ -2,6 +2,7 @@ package io.cusco.llama.engine;
 
 import io.cusco.llama.LlamaException;
 import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.StepBatch;
 import io.cusco.llama.model.StepLimits;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -22,7 +23,7 @@ final class ReadSteps {
   private final LlamaModel model;
   private final StepLimits limits;
   private final BlockManager blocks;
-  private final StepPlanner step;
+  private final StepBatch step;
   private final Queue<ReadTask<?>> waiting = new ArrayDeque<>();
 
   /// In order of arrival. The first ones are those of the step under way.
@@ -48,7 +49,7 @@ final class ReadSteps {
   }
 
   /// @param step is filled anew by each step, here and elsewhere
-  ReadSteps(LlamaModel model, BlockManager blocks, StepPlanner step) {
+  ReadSteps(LlamaModel model, BlockManager blocks, StepBatch step) {
     this.model = model;
     this.limits = model.limits();
     this.blocks = blocks;
@@ -86,8 +87,9 @@ final class ReadSteps {
       fail(parts, e);
       return true;
     }
-    step.advance();
-    for (Part<?> part : parts) {
+    for (int i = 0; i < parts.size(); i++) {
+      Part<?> part = parts.get(i);
+      part.task().tokens().advance(step.numTokens(i));
       if (part.task().rows() == ReadTask.Rows.LAST) {
         blocks.confirm(part.task().tokens());
       }
@@ -130,8 +132,7 @@ final class ReadSteps {
 
   private List<Part<?>> plan() {
     List<Part<?>> parts = new ArrayList<>();
-    step.begin();
-    step.wantLogits(false);
+    step.clear().wantLogits(false);
     for (int i = 0; i < limits.maxSequences(); i++) {
       if (i == started.size() && !admitNext()) {
         break;
@@ -145,7 +146,7 @@ final class ReadSteps {
       }
       int rows = task.rowsOf(count);
       parts.add(new Part<>(task, step.numLogits(), rows));
-      step.add(task.tokens(), count, rows);
+      step.add(task.tokens(), task.tokens().numComputed(), count, rows);
       step.wantLogits(step.wantsLogits() || (rows > 0 && task.wantsLogits()));
       if (task.rows() == ReadTask.Rows.LAST) {
         blocks.offer(task.tokens(), task.tokens().numComputed() + count);

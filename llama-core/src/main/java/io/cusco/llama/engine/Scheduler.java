@@ -1,5 +1,6 @@
 package io.cusco.llama.engine;
 
+import io.cusco.llama.model.StepBatch;
 import io.cusco.llama.model.StepLimits;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -80,7 +81,7 @@ final class Scheduler {
   /// Fills the next step.
   ///
   /// @param admit whether waiting sequences may start
-  void plan(StepPlanner step, Draws draws, boolean admit) {
+  void plan(StepBatch step, Draws draws, boolean admit) {
     planned.clear();
     boolean preempted = false;
     for (int i = 0; i < running.size(); i++) {
@@ -103,7 +104,7 @@ final class Scheduler {
     }
   }
 
-  private void admit(StepPlanner step, Draws draws) {
+  private void admit(StepBatch step, Draws draws) {
     while (step.tokensLeft() > 0 && running.size() < maxRunning && !waiting.isEmpty()) {
       Sequence sequence = waiting.getFirst();
       CachedTokens tokens = sequence.tokens();
@@ -121,10 +122,11 @@ final class Scheduler {
   }
 
   /// A sequence gets logits, and a draw, when the step holds its last token.
-  private void include(Sequence sequence, int count, StepPlanner step, Draws draws) {
+  private void include(Sequence sequence, int count, StepBatch step, Draws draws) {
     boolean reachesEnd = count == sequence.tokens().numRemaining();
-    step.add(sequence.tokens(), count, reachesEnd ? 1 : 0);
-    blocks.offer(sequence.tokens(), sequence.tokens().numComputed() + count);
+    int start = sequence.tokens().numComputed();
+    step.add(sequence.tokens(), start, count, reachesEnd ? 1 : 0);
+    blocks.offer(sequence.tokens(), start + count);
     planned.add(sequence);
     if (reachesEnd) {
       draws.add(sequence);
@@ -135,6 +137,13 @@ final class Scheduler {
     blocks.release(sequence.tokens());
     waiting.addFirst(sequence);
     preemptions++;
+  }
+
+  /// Notes in the sequences of the step planned last that its tokens are computed, or queued to be.
+  void advance(StepBatch step) {
+    for (int i = 0; i < planned.size(); i++) {
+      planned.get(i).tokens().advance(step.numTokens(i));
+    }
   }
 
   /// The step planned last is computed or queued, and noted so in its sequences.

@@ -11,6 +11,8 @@ import java.lang.invoke.MethodHandle;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Map;
+import java.util.concurrent.ConcurrentSkipListMap;
 
 /// Off-heap memory for weights, activations and the KV cache: the only room in core that calls
 /// restricted methods of the Foreign Function and Memory API.
@@ -22,6 +24,13 @@ public final class NativeMemory {
   public static final long ALIGNMENT = 64;
 
   private static final long LARGE_PAGE = 2L << 20;
+
+  /// A multiple of every page size in use.
+  private static final long PAGE = 64L << 10;
+
+  /// The files mapped now: address and size.
+  private static final ConcurrentSkipListMap<Long, Long> MAPPINGS = new ConcurrentSkipListMap<>();
+
   private static final boolean IS_LINUX = System.getProperty("os.name").equals("Linux");
 
   private NativeMemory() {}
@@ -35,9 +44,31 @@ public final class NativeMemory {
       if (size == 0) {
         return MemorySegment.NULL;
       }
-      return channel
-          .map(FileChannel.MapMode.READ_ONLY, 0, size, arena)
-          .reinterpret(size, arena, null);
+      MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
+      long address = mapped.address();
+      MAPPINGS.put(address, size);
+      return mapped.reinterpret(size, arena, ignored -> MAPPINGS.remove(address));
+    }
+  }
+
+  /// Whether a segment lies in a file that [#map] has mapped.
+  public static boolean isMapped(MemorySegment segment) {
+    Map.Entry<Long, Long> mapping = MAPPINGS.floorEntry(segment.address());
+    return mapping != null
+        && segment.address() + segment.byteSize() <= mapping.getKey() + mapping.getValue();
+  }
+
+  /// Takes the pages of a part of a mapped file out of the process's memory. They stay readable,
+  /// and in the system's cache of the file; the next access gets them back. Does nothing where the
+  /// system has no such call, or the segment is not of a mapped file.
+  public static void release(MemorySegment part) {
+    if (!IS_LINUX || !isMapped(part)) {
+      return;
+    }
+    long start = Math.ceilDiv(part.address(), PAGE) * PAGE;
+    long end = (part.address() + part.byteSize()) / PAGE * PAGE;
+    if (start < end) {
+      Advice.DO_NOT_NEED.give(start, end - start);
     }
   }
 
@@ -77,7 +108,7 @@ public final class NativeMemory {
     MemorySegment block = allocateZeroed(Math.addExact(numBytes, LARGE_PAGE), arena);
     long start = -block.address() & (LARGE_PAGE - 1);
     MemorySegment pages = block.asSlice(start, numBytes);
-    Advice.useHugePages(pages);
+    Advice.HUGE_PAGES.give(pages.address(), numBytes);
     return pages;
   }
 
@@ -110,11 +141,13 @@ public final class NativeMemory {
     }
   }
 
-  /// Linked by the first who gives some: most programs never do, and linking takes a while.
+  /// What Linux can be told about memory (`mman-common.h`); other systems give the numbers another
+  /// meaning. Linked by the first who tells it something: most programs never do, and linking takes
+  /// a while.
   @SuppressWarnings("restricted")
-  private static final class Advice {
-    /// Linux's `MADV_HUGEPAGE` (`mman-common.h`); other systems give the number another meaning.
-    private static final int HUGE_PAGES = 14;
+  private enum Advice {
+    DO_NOT_NEED(4),
+    HUGE_PAGES(14);
 
     private static final MethodHandle MADVISE =
         Linker.nativeLinker()
@@ -122,18 +155,22 @@ public final class NativeMemory {
                 Linker.nativeLinker().defaultLookup().findOrThrow("madvise"),
                 FunctionDescriptor.of(
                     ValueLayout.JAVA_INT,
-                    ValueLayout.ADDRESS,
+                    ValueLayout.JAVA_LONG,
                     ValueLayout.JAVA_LONG,
                     ValueLayout.JAVA_INT));
 
-    private Advice() {}
+    private final int number;
+
+    Advice(int number) {
+      this.number = number;
+    }
 
     /// The answer does not matter, it is advice.
-    static void useHugePages(MemorySegment pages) {
+    void give(long address, long numBytes) {
       try {
-        int ignored = (int) MADVISE.invokeExact(pages, pages.byteSize(), HUGE_PAGES);
+        int ignored = (int) MADVISE.invokeExact(address, numBytes, number);
       } catch (Throwable e) {
-        throw new LlamaException("madvise(%x) failed: %s".formatted(pages.address(), e), e);
+        throw new LlamaException("madvise(%x) failed: %s".formatted(address, e), e);
       }
     }
   }

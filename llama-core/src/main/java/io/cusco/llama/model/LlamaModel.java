@@ -23,6 +23,12 @@ public interface LlamaModel extends AutoCloseable {
     return 0;
   }
 
+  /// Whether the backend is done with what it spreads over the first decode steps to make later
+  /// ones faster, such as moving weights. A benchmark waits for it.
+  default boolean isSettled() {
+    return true;
+  }
+
   /// Runs the network over `step`, writes its keys and values into the cache, and keeps logits and
   /// final hidden states of [StepInput#logitTokens()]. May only enqueue work; allocates nothing.
   ///

@@ -3,6 +3,7 @@ package io.cusco.llama.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.cusco.llama.model.KvCacheSpec;
+import io.cusco.llama.model.StepBatch;
 import io.cusco.llama.model.StepInput;
 import io.cusco.llama.model.StepLimits;
 import io.cusco.llama.sampling.SamplingParams;
@@ -17,7 +18,7 @@ import org.junit.jupiter.api.Test;
 class SchedulerTest {
   private BlockManager blocks;
   private Scheduler scheduler;
-  private StepPlanner step;
+  private StepBatch step;
   private Draws draws;
 
   private void setUp(StepLimits limits, int blockSize, int numBlocks) {
@@ -28,7 +29,7 @@ class SchedulerTest {
     KvCacheSpec cache = new KvCacheSpec(blockSize, numBlocks);
     blocks = new BlockManager(cache, shares);
     scheduler = new Scheduler(limits, OptionalInt.empty(), blocks);
-    step = new StepPlanner(limits, cache);
+    step = new StepBatch(limits, cache);
     draws = new Draws(limits.maxLogits());
   }
 
@@ -211,7 +212,7 @@ class SchedulerTest {
     assertThat(Arrays.copyOf(step.positions(), step.numTokens())).containsExactly(3, 2, 3);
     assertThat(first.tokens().numKnown()).isEqualTo(3);
     // What the step fills is shared as soon as it is known, and not before.
-    step.advance();
+    scheduler.advance(step);
     scheduler.confirm();
     assertThat(first.tokens().numShared()).isEqualTo(1);
     first.accept(7, null);
@@ -276,21 +277,21 @@ class SchedulerTest {
   }
 
   private void plan(boolean admit) {
-    step.begin();
+    step.clear();
     draws.begin();
     scheduler.plan(step, draws, admit);
   }
 
   /// The step is under way, and so are its draws.
   private void queue() {
-    step.advance();
+    scheduler.advance(step);
     scheduler.confirm();
     draws.appendDrawn();
   }
 
   /// The step is computed, and every draw gives token 0.
   private void draw() {
-    step.advance();
+    scheduler.advance(step);
     scheduler.confirm();
     draws.appendDrawn();
     for (int i = 0; i < draws.size(); i++) {

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -42,6 +43,34 @@ final class NativeMemoryTest {
       assertThatExceptionOfType(LlamaException.class)
           .isThrownBy(() -> NativeMemory.allocateZeroed(1L << 60, arena))
           .withMessageContaining("lower the context length");
+    }
+  }
+
+  @Test
+  void whatIsReleasedOfAMappedFileCanBeReadAgain() throws IOException {
+    byte[] bytes = new byte[300_001];
+    new Random(2).nextBytes(bytes);
+    Path file = Files.write(folder.resolve("weights"), bytes);
+    MemorySegment mapped;
+    try (Arena arena = Arena.ofShared()) {
+      mapped = NativeMemory.map(file, arena);
+      MemorySegment part = mapped.asSlice(70_000, 200_000);
+      assertThat(NativeMemory.isMapped(mapped)).isTrue();
+      assertThat(NativeMemory.isMapped(part)).isTrue();
+      NativeMemory.release(part);
+      assertThat(mapped.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(bytes);
+    }
+    assertThat(NativeMemory.isMapped(mapped)).isFalse();
+  }
+
+  @Test
+  void allocatedMemoryIsNeverReleased() {
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment allocated = NativeMemory.allocateZeroed(300_000, arena);
+      allocated.fill((byte) 5);
+      assertThat(NativeMemory.isMapped(allocated)).isFalse();
+      NativeMemory.release(allocated);
+      assertThat(allocated.toArray(ValueLayout.JAVA_BYTE)).containsOnly(5);
     }
   }
 

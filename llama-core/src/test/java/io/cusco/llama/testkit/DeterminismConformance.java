@@ -12,6 +12,7 @@ import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
 import io.cusco.llama.checkpoint.SyntheticCheckpoint;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.StepBatch;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -122,7 +123,7 @@ public abstract class DeterminismConformance {
   private record Text(int[] ids, float[][] logits) {
     static Text alone(LlamaModel model, int[] ids) {
       int[] blocks = {4, 2, 0};
-      model.forward(new TestStep(BLOCK_SIZE, BLOCKS_EACH).add(ids, 0, blocks, ids.length));
+      model.forward(TestSteps.of(BLOCK_SIZE, BLOCKS_EACH).add(ids, 0, blocks, ids.length));
       float[][] logits = new float[ids.length][model.config().vocabSize()];
       for (int i = 0; i < ids.length; i++) {
         model.copyLogits(i, logits[i]);
@@ -162,7 +163,7 @@ public abstract class DeterminismConformance {
     float[] actual = new float[model.config().vocabSize()];
     while (!members.stream().allMatch(member -> member.wasThrough)) {
       Collections.shuffle(members, random);
-      TestStep step = new TestStep(BLOCK_SIZE, BLOCKS_EACH);
+      StepBatch step = TestSteps.of(BLOCK_SIZE, BLOCKS_EACH);
       // Half of the steps decode only, which a backend may run in another way.
       boolean decodes = random.nextBoolean();
       for (int i = 0; i < batch; i++) {

@@ -10,6 +10,7 @@ import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
 import io.cusco.llama.config.OutputHead;
 import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.StepBatch;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -91,7 +92,7 @@ public abstract class HeadConformance {
             for (int length : LENGTHS) {
               int[] ids = randomIds(random, length);
               double[][] expected = reference.forward(ids);
-              model.forward(new TestStep(BLOCK_SIZE, STRIDE).add(ids, 0, blocks(0), length));
+              model.forward(TestSteps.of(BLOCK_SIZE, STRIDE).add(ids, 0, blocks(0), length));
               float[] actual = new float[labels];
               for (int row = 0; row < length; row++) {
                 model.copyLogits(row, actual);
@@ -114,15 +115,15 @@ public abstract class HeadConformance {
         (random, model) -> {
           ReferenceLlama reference = new ReferenceLlama(random.config(), random.weights());
           int[][] texts = new int[9][];
-          TestStep prompts = new TestStep(BLOCK_SIZE, STRIDE);
-          TestStep ends = new TestStep(BLOCK_SIZE, STRIDE);
+          StepBatch prompts = TestSteps.of(BLOCK_SIZE, STRIDE);
+          StepBatch ends = TestSteps.of(BLOCK_SIZE, STRIDE);
           for (int i = 0; i < texts.length; i++) {
             texts[i] = randomIds(random, i + 2);
             int last = texts[i].length - 1;
             prompts.add(Arrays.copyOf(texts[i], last), 0, blocks(i), 1);
             ends.add(Arrays.copyOfRange(texts[i], last, last + 1), last, blocks(i), 1);
           }
-          for (TestStep step : List.of(prompts, ends)) {
+          for (StepBatch step : List.of(prompts, ends)) {
             model.forward(step);
             float[] actual = new float[1];
             for (int i = 0; i < texts.length; i++) {
@@ -156,8 +157,8 @@ public abstract class HeadConformance {
 
   private static void checkHiddenStates(
       LlamaModel model, int[] ids, int rows, boolean withLogits, double[][] expected) {
-    TestStep step = new TestStep(BLOCK_SIZE, STRIDE).add(ids, 0, blocks(3), rows);
-    model.forward(withLogits ? step : step.withoutLogits());
+    StepBatch step = TestSteps.of(BLOCK_SIZE, STRIDE).add(ids, 0, blocks(3), rows);
+    model.forward(withLogits ? step : step.wantLogits(false));
     int width = model.config().hiddenSize();
     float[] all = new float[rows * width];
     model.copyHiddenStates(0, rows, all);
@@ -182,12 +183,12 @@ public abstract class HeadConformance {
           double[] expected = new ReferenceLlama(random.config(), random.weights()).forward(ids)[6];
           float[] actual = new float[random.config().vocabSize()];
           for (boolean wanted : new boolean[] {true, false, true, false, true}) {
-            TestStep prompt =
-                new TestStep(BLOCK_SIZE, STRIDE).add(Arrays.copyOf(ids, 6), 0, blocks(1), 0);
+            StepBatch prompt =
+                TestSteps.of(BLOCK_SIZE, STRIDE).add(Arrays.copyOf(ids, 6), 0, blocks(1), 0);
             model.forward(prompt);
-            TestStep end =
-                new TestStep(BLOCK_SIZE, STRIDE).add(new int[] {ids[6]}, 6, blocks(1), 1);
-            model.forward(wanted ? end : end.withoutLogits());
+            StepBatch end =
+                TestSteps.of(BLOCK_SIZE, STRIDE).add(new int[] {ids[6]}, 6, blocks(1), 1);
+            model.forward(wanted ? end : end.wantLogits(false));
             if (wanted) {
               model.copyLogits(0, actual);
               assertClose("logits", actual, expected);
@@ -201,7 +202,7 @@ public abstract class HeadConformance {
     withModel(
         OutputHead.NONE,
         (random, model) -> {
-          model.forward(new TestStep(BLOCK_SIZE, STRIDE).add(new int[] {1}, 0, blocks(0), 1));
+          model.forward(TestSteps.of(BLOCK_SIZE, STRIDE).add(new int[] {1}, 0, blocks(0), 1));
           assertThatIllegalStateException()
               .isThrownBy(() -> model.copyLogits(0, new float[1]))
               .withMessageContaining("no output head");

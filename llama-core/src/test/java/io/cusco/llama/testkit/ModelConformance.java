@@ -15,6 +15,7 @@ import io.cusco.llama.model.KvCacheSpec;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.model.Stage;
 import io.cusco.llama.model.StageProbe;
+import io.cusco.llama.model.StepBatch;
 import io.cusco.llama.model.StepInput;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.sampling.SamplingStep;
@@ -244,7 +245,7 @@ public abstract class ModelConformance {
     int[] done = new int[prompts.length];
     float[][] last = new float[prompts.length][model.config().vocabSize()];
     while (true) {
-      TestStep step = step(model);
+      StepBatch step = step(model);
       List<Integer> finished = new ArrayList<>();
       for (int i = 0; i < prompts.length; i++) {
         int left = prompts[i].length - done[i];
@@ -294,7 +295,7 @@ public abstract class ModelConformance {
       for (int filler = 0; filler < prompts.length; filler++) {
         List<Integer> pool = shuffledBlocks(model, random);
         int[] common = {pool.get(0), pool.get(1)};
-        TestStep step = step(model);
+        StepBatch step = step(model);
         for (int i = 0; i < prompts.length; i++) {
           int start = i == filler ? 0 : shared;
           int[] table = {common[0], common[1], pool.get(2 + i)};
@@ -323,7 +324,7 @@ public abstract class ModelConformance {
       List<Integer> pool = shuffledBlocks(model, random);
       int[] lengths = {3, 20, 1, 7};
       int[][] blocks = new int[lengths.length][];
-      TestStep prompts = step(model);
+      StepBatch prompts = step(model);
       for (int i = 0; i < lengths.length; i++) {
         blocks[i] = pool.subList(3 * i, 3 * i + 3).stream().mapToInt(Integer::intValue).toArray();
         prompts.add(randomIds(model.config(), lengths[i], random), 0, blocks[i], 1);
@@ -334,8 +335,8 @@ public abstract class ModelConformance {
       model.startSampling(draws);
       // Often enough that a backend which records steps replays one.
       for (int n = 0; n < 5; n++) {
-        TestStep unknown = step(model);
-        TestStep known = step(model);
+        StepBatch unknown = step(model);
+        StepBatch known = step(model);
         int[] text = randomIds(model.config(), n == 1 ? 6 : 1, random);
         for (int i = 0; i < rows.length; i++) {
           int start = lengths[rows[i]] + n;
@@ -426,7 +427,7 @@ public abstract class ModelConformance {
   void stepsLargerThanTheLimitsAreRefused() {
     try (Checkpoint checkpoint = SyntheticCheckpoint.open("tiny", "f32");
         LlamaModel model = load(checkpoint, ComputeMode.F32, 8)) {
-      TestStep step = step(model).add(new int[9], 0, blocks(model, 0), 1);
+      StepBatch step = step(model).add(new int[9], 0, blocks(model, 0), 1);
       assertThatIllegalArgumentException()
           .isThrownBy(() -> model.forward(step))
           .withMessageContaining("9 tokens");
@@ -455,8 +456,8 @@ public abstract class ModelConformance {
         LoadProgress.NONE);
   }
 
-  private static TestStep step(LlamaModel model) {
-    return new TestStep(
+  private static StepBatch step(LlamaModel model) {
+    return TestSteps.of(
         model.kvCache().blockSize(), model.kvCache().blocksFor(model.limits().maxContextLength()));
   }
 

@@ -66,12 +66,12 @@ final class CpuBackend implements Backend {
         spec.capacityTokens(),
         half ? "float16" : "float32",
         kvBytes(config, spec, half) >> 20);
-    // A copy is for single tokens only, which would then get other sums than in company.
-    boolean noCopy = !half || options.deterministic();
-    Repacking repacking = Repacking.choose(repack, noCopy, weights, kernels, physicalMemoryBytes());
+    // Another order is for single tokens only, which would then get other sums than in company.
+    boolean exact = !half || options.deterministic();
+    Repacking repacking = Repacking.choose(repack, exact, weights, kernels, physicalMemoryBytes());
     if (repacking.numBytes() > 0) {
       LOG.info(
-          "CPU: the first decoded token copies weights into an order that decodes faster, {} MB more memory",
+          "CPU: the first decoded tokens copy weights to where they are read faster, {} MB",
           repacking.numBytes() >> 20);
     }
     return new CpuLlamaModel(config, weights, options, spec, half, repacking, kernels, pool);

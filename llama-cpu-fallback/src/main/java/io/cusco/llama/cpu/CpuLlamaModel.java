@@ -46,6 +46,7 @@ final class CpuLlamaModel implements LlamaModel {
   private final Activations act;
   private final MatMul matMul;
   private final Repacking repacking;
+  private final WeightMover mover;
   private final Projection[][] qkvProj;
   private final Projection[][] oProj;
   private final Projection[][] gateUpProj;
@@ -108,6 +109,12 @@ final class CpuLlamaModel implements LlamaModel {
             options.maxContextLength());
     try {
       weights = new CpuWeights(checkpointWeights, arena);
+      mover =
+          new WeightMover(
+              weights.matrices().filter(this::isMoved).toList(),
+              repacking.stepsToMove(),
+              pool,
+              arena);
       cache = new CpuKvCache(config, kvCacheSpec, halfKvCache, kernels.lanes(), arena);
       rotaryTable = RotaryTable.of(config, options.maxContextLength(), arena);
       act = new Activations(config, limits, arena);
@@ -165,8 +172,8 @@ final class CpuLlamaModel implements LlamaModel {
   }
 
   private Projection replace(CpuWeights.Linear linear, MemorySegment out) {
-    Matrix w = linear.weight();
-    return new Projection(w, packed(w), linear.bias(), out, rowBytes(w.rows()), false);
+    WeightMatrix w = linear.weight();
+    return new Projection(w, packed(w), linear.bias(), out, rowBytes(w.source().rows()), false);
   }
 
   private Projection toLogits(PackedMatrix packed) {
@@ -174,8 +181,13 @@ final class CpuLlamaModel implements LlamaModel {
         weights.head, packed, null, act.logits, rowBytes(config.numOutputs()), false);
   }
 
-  private PackedMatrix packed(Matrix weight) {
-    return repacking.includes(weight) ? new PackedMatrix(weight, arena) : null;
+  private PackedMatrix packed(WeightMatrix weight) {
+    Matrix source = weight.source();
+    return repacking.packed().test(source) ? new PackedMatrix(source, arena) : null;
+  }
+
+  private boolean isMoved(WeightMatrix weight) {
+    return repacking.moved().test(weight.source());
   }
 
   private Projection[] addToHidden(CpuWeights.Linear linear) {
@@ -215,6 +227,11 @@ final class CpuLlamaModel implements LlamaModel {
   }
 
   @Override
+  public boolean isSettled() {
+    return mover.isDone();
+  }
+
+  @Override
   public void forward(StepInput step) {
     requireOpen();
     limits.check(step);
@@ -226,6 +243,8 @@ final class CpuLlamaModel implements LlamaModel {
     findSequences();
     if (!compiled) {
       pool.leaveCoreToCompiler(true);
+    } else if (step.isDecodeOnly()) {
+      mover.moveSome();
     }
 
     pool.run(embedPhase, tokenTasks());

@@ -9,13 +9,14 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /// The checkpoint's tensors as the CPU uses them: matrices in place, norms and biases (a few
 /// kilobytes) widened to float32.
 final class CpuWeights {
 
   /// A matrix and its bias, which is null where the checkpoint has none.
-  record Linear(Matrix weight, float[] bias) {}
+  record Linear(WeightMatrix weight, float[] bias) {}
 
   record Layer(
       MemorySegment inputNorm,
@@ -33,7 +34,7 @@ final class CpuWeights {
   final MemorySegment norm;
 
   /// Null where the network has no head.
-  final Matrix head;
+  final WeightMatrix head;
 
   final LlamaWeights.RotaryLayout rotaryLayout;
   private final Arena arena;
@@ -43,7 +44,7 @@ final class CpuWeights {
     embedTokens = Matrix.of(weights.embedTokens());
     layers = weights.layers().stream().map(this::layer).toList();
     norm = widened(weights.norm());
-    head = weights.head().map(Matrix::of).orElse(null);
+    head = weights.head().map(CpuWeights::stored).orElse(null);
     rotaryLayout = weights.rotaryLayout();
   }
 
@@ -62,7 +63,28 @@ final class CpuWeights {
 
   private Linear linear(LlamaWeights.Linear linear) {
     Optional<TensorView> bias = linear.bias();
-    return new Linear(Matrix.of(linear.weight()), bias.map(CpuWeights::floats).orElse(null));
+    return new Linear(stored(linear.weight()), bias.map(CpuWeights::floats).orElse(null));
+  }
+
+  private static WeightMatrix stored(TensorView tensor) {
+    return new WeightMatrix(Matrix.of(tensor));
+  }
+
+  /// The matrices of all products, in the order of a forward pass.
+  Stream<WeightMatrix> matrices() {
+    Stream<WeightMatrix> ofLayers =
+        layers.stream()
+            .flatMap(l ->
+                Stream.of(
+                    l.qProj(),
+                    l.kProj(),
+                    l.vProj(),
+                    l.oProj(),
+                    l.gateProj(),
+                    l.upProj(),
+                    l.downProj()))
+            .map(Linear::weight);
+    return Stream.concat(ofLayers, Stream.ofNullable(head));
   }
 
   private MemorySegment widened(TensorView vector) {

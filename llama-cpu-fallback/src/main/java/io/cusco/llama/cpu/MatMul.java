@@ -20,18 +20,23 @@ final class MatMul {
 
   /// A weight matrix and where its product goes.
   ///
-  /// @param weight `[rows, columns]`
+  /// @param stored the weights, `[rows, columns]`
   /// @param packed a copy of it for single tokens, or null
   /// @param bias `[rows]`, or null
   /// @param out `[tokens, outStride bytes]` float32
   /// @param add whether to add to `out` instead of replacing it
   record Projection(
-      Matrix weight,
+      WeightMatrix stored,
       PackedMatrix packed,
       float[] bias,
       MemorySegment out,
       long outStride,
-      boolean add) {}
+      boolean add) {
+    /// Where the weights lie now.
+    Matrix weight() {
+      return stored.current();
+    }
+  }
 
   private static final int MIN_GEMV_ROWS = 16;
   private static final int MAX_GEMV_ROWS = 512;
@@ -87,7 +92,7 @@ final class MatMul {
 
   private void quantizeInput() {
     for (Projection projection : projections) {
-      if (projection.packed() != null && projection.packed().isReordered()) {
+      if (projection.packed() != null) {
         kernels.quantize(x, 0, projection.weight().columns(), quantized);
         return;
       }
@@ -146,12 +151,9 @@ final class MatMul {
       int groupStart = rowStart / PackedMatrix.GROUP;
       int groupEnd = rowEnd / PackedMatrix.GROUP;
       packed.fill(groupStart, groupEnd);
-      if (packed.isReordered()) {
-        kernels.gemvPacked(
-            packed, groupStart, groupEnd, quantized, out, projection.add(), packedScratch[worker]);
-        return;
-      }
-      w = packed.copy();
+      kernels.gemvPacked(
+          packed, groupStart, groupEnd, quantized, out, projection.add(), packedScratch[worker]);
+      return;
     }
     kernels.gemv(w, rowStart, rowEnd, x, 0, out, 0, projection.add(), scratch[worker]);
   }

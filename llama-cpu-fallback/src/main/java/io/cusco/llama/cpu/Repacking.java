@@ -7,38 +7,55 @@ import io.cusco.llama.checkpoint.LlamaWeights.Linear;
 import io.cusco.llama.cpu.kernels.Kernels;
 import io.cusco.llama.cpu.kernels.Matrix;
 import io.cusco.llama.cpu.kernels.PackedMatrix;
+import io.cusco.llama.memory.NativeMemory;
 import java.util.function.Predicate;
+import java.util.function.ToLongFunction;
 import java.util.stream.Stream;
 
-/// Which matrices get a copy for decoding, see [PackedMatrix], and what the copies take.
+/// Which matrices get a copy in another order for decoding ([PackedMatrix]), which of the others
+/// are moved out of the mapped file ([WeightMover]), and what all of it takes.
 ///
 /// @param numBytes of all copies
-record Repacking(Predicate<Matrix> filter, long numBytes) {
-  static final Repacking NONE = new Repacking(matrix -> false, 0);
+/// @param stepsToMove decode steps before the first move
+record Repacking(
+    Predicate<Matrix> packed, Predicate<Matrix> moved, long numBytes, int stepsToMove) {
+  static final Repacking NONE = new Repacking(matrix -> false, matrix -> false, 0, 0);
 
-  /// Left to itself, a copy may take this part of the machine's memory; weights and KV cache need
+  /// Left to itself, copies may take this part of the machine's memory; weights and KV cache need
   /// the rest.
   private static final double MEMORY_SHARE = 0.25;
 
   /// @param exact whether only float32 arithmetic, or one and the same for any number of tokens,
-  ///   will do: then nothing is copied
+  ///   will do: then nothing gets another order
   /// @param memoryBytes what the machine or its container has
   static Repacking choose(
       Repack choice, boolean exact, LlamaWeights weights, Kernels kernels, long memoryBytes) {
-    if (choice == Repack.OFF || exact) {
+    if (choice == Repack.OFF) {
       return NONE;
     }
     boolean all = choice == Repack.ON;
-    Predicate<Matrix> filter =
+    Predicate<Matrix> packed =
         matrix ->
-            PackedMatrix.isPackable(matrix)
+            !exact
+                && PackedMatrix.isPackable(matrix)
                 && (all || kernels.decodesFasterFromCopy(matrix.type()));
-    long numBytes = matrices(weights).filter(filter).mapToLong(PackedMatrix::numBytes).sum();
-    return all || numBytes <= memoryBytes * MEMORY_SHARE ? new Repacking(filter, numBytes) : NONE;
+    Predicate<Matrix> moved =
+        matrix -> !packed.test(matrix) && NativeMemory.isMapped(matrix.segment());
+    long packedBytes = bytes(weights, packed, PackedMatrix::numBytes);
+    long movedBytes = bytes(weights, moved, matrix -> matrix.segment().byteSize());
+    if (all) {
+      return new Repacking(packed, moved, packedBytes + movedBytes, 0);
+    }
+    double room = memoryBytes * MEMORY_SHARE;
+    if (packedBytes + movedBytes <= room) {
+      return new Repacking(packed, moved, packedBytes + movedBytes, WeightMover.DELAY_STEPS);
+    }
+    return packedBytes <= room ? new Repacking(packed, NONE.moved(), packedBytes, 0) : NONE;
   }
 
-  boolean includes(Matrix matrix) {
-    return filter.test(matrix);
+  private static long bytes(
+      LlamaWeights weights, Predicate<Matrix> filter, ToLongFunction<Matrix> size) {
+    return matrices(weights).filter(filter).mapToLong(size).sum();
   }
 
   private static Stream<Matrix> matrices(LlamaWeights weights) {

@@ -11,10 +11,11 @@ import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.config.RopeScaling;
 import io.cusco.llama.cuda.driver.CudaProbe;
 import io.cusco.llama.model.LlamaModel;
+import io.cusco.llama.model.StepBatch;
 import io.cusco.llama.model.StepInput;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.testkit.RandomModel;
-import io.cusco.llama.testkit.TestStep;
+import io.cusco.llama.testkit.TestSteps;
 import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.Optional;
@@ -81,13 +82,13 @@ final class AllocationProgram {
   ///
   /// @param drawn whether the last draws give them
   private static StepInput step(int tokens, int start, boolean drawn) {
-    TestStep step = new TestStep(16, 8);
+    StepBatch step = TestSteps.of(16, 8);
     for (int i = 0; i < SEQUENCES; i++) {
       int[] ids = new int[tokens];
       Arrays.fill(ids, drawn ? StepInput.drawn(i) : 0);
       step.add(ids, start, new int[] {2 * i, 2 * i + 1}, 1);
     }
-    return new FixedStep(step);
+    return step;
   }
 
   private static RandomDraws draws() {
@@ -113,37 +114,5 @@ final class AllocationProgram {
       }
     }
     System.out.println(name + " " + bytes + " " + STEPS);
-  }
-
-  /// A step whose arrays are made once, as the engine's are.
-  private record FixedStep(
-      int numTokens,
-      int numSequences,
-      int numLogits,
-      boolean isDecodeOnly,
-      int blockTableStride,
-      int[] tokenIds,
-      int[] positions,
-      int[] slotMapping,
-      int[] queryStarts,
-      int[] contextLengths,
-      int[] blockTables,
-      int[] logitTokens)
-      implements StepInput {
-    FixedStep(StepInput step) {
-      this(
-          step.numTokens(),
-          step.numSequences(),
-          step.numLogits(),
-          step.isDecodeOnly(),
-          step.blockTableStride(),
-          step.tokenIds(),
-          step.positions(),
-          step.slotMapping(),
-          step.queryStarts(),
-          step.contextLengths(),
-          step.blockTables(),
-          step.logitTokens());
-    }
   }
 }

@@ -3,31 +3,32 @@ package io.cusco.llama.cuda;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.cusco.llama.cuda.AttentionKernels.Step;
-import io.cusco.llama.testkit.TestStep;
+import io.cusco.llama.model.StepBatch;
+import io.cusco.llama.testkit.TestSteps;
 import org.junit.jupiter.api.Test;
 
 /// A step's shape says which kernels are needed, and how far their grids reach.
 class AttentionStepTest {
   private static final int BLOCK_SIZE = 16;
 
-  private static TestStep add(TestStep step, int numTokens, int contextLength) {
+  private static StepBatch add(StepBatch step, int numTokens, int contextLength) {
     int[] blocks = new int[Math.ceilDiv(contextLength, BLOCK_SIZE)];
     return step.add(new int[numTokens], contextLength - numTokens, blocks, 1);
   }
 
-  private static TestStep step() {
-    return new TestStep(BLOCK_SIZE, 64);
+  private static StepBatch step() {
+    return TestSteps.of(BLOCK_SIZE, 64);
   }
 
   @Test
   void stepsOfSingleTokensNeedNoPrefill() {
-    TestStep step = add(add(step(), 1, 700), 1, 20);
+    StepBatch step = add(add(step(), 1, 700), 1, 20);
     assertThat(Step.NONE.next(step, 2, false, false)).isEqualTo(new Step(2, 2, false, 700));
   }
 
   @Test
   void contextsOfPromptsDoNotStretchTheGridOfSingleTokens() {
-    TestStep step = add(add(step(), 5, 900), 1, 20);
+    StepBatch step = add(add(step(), 5, 900), 1, 20);
     assertThat(Step.NONE.next(step, 2, false, false)).isEqualTo(new Step(6, 2, true, 20));
   }
 

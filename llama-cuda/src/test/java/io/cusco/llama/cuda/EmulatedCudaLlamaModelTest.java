@@ -14,10 +14,11 @@ import io.cusco.llama.cuda.driver.CudaProbe;
 import io.cusco.llama.cuda.standin.EmulatedGpu;
 import io.cusco.llama.model.LlamaModel;
 import io.cusco.llama.model.StageProbe;
+import io.cusco.llama.model.StepBatch;
 import io.cusco.llama.sampling.Sampler;
 import io.cusco.llama.sampling.SamplingParams;
 import io.cusco.llama.testkit.RandomModel;
-import io.cusco.llama.testkit.TestStep;
+import io.cusco.llama.testkit.TestSteps;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
@@ -57,7 +58,7 @@ class EmulatedCudaLlamaModelTest {
   private static float[][][] decode(LlamaModel model) {
     Random random = new Random(SEED);
     int[][] blocks = new int[SEQUENCES][8];
-    TestStep prompts = new TestStep(16, 8);
+    StepBatch prompts = TestSteps.of(16, 8);
     int[] lengths = {1, 9, 30};
     for (int i = 0; i < SEQUENCES; i++) {
       for (int j = 0; j < 8; j++) {
@@ -68,7 +69,7 @@ class EmulatedCudaLlamaModelTest {
     model.forward(prompts);
     float[][][] logits = new float[8][SEQUENCES][131];
     for (int step = 0; step < 8; step++) {
-      TestStep next = new TestStep(16, 8);
+      StepBatch next = TestSteps.of(16, 8);
       for (int i = 0; i < SEQUENCES; i++) {
         next.add(new int[] {random.nextInt(131)}, lengths[i] + step, blocks[i], 1);
       }

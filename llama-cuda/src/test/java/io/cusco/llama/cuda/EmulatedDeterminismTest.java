@@ -4,14 +4,17 @@ import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.cuda.driver.CudaProbe;
 import io.cusco.llama.cuda.standin.StandIn;
+import io.cusco.llama.cuda.standin.StandInFaults;
 import io.cusco.llama.cuda.standin.StandInSettings;
 import io.cusco.llama.testkit.DeterminismConformance;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /// The stand-in has one way to add up a product, so that this shows that all products and all
 /// tokens go one way, not that cublasLt's algorithms are what is asked of them:
 /// [GpuDeterminismTest] does.
 @Tag("emulated")
+@ExtendWith(StandInFaults.class)
 class EmulatedDeterminismTest extends DeterminismConformance {
   private static final long SEED = 20261121;
 

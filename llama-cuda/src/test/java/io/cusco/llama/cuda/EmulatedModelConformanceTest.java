@@ -5,6 +5,7 @@ import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.cuda.driver.CudaProbe;
 import io.cusco.llama.cuda.standin.StandIn;
+import io.cusco.llama.cuda.standin.StandInFaults;
 import io.cusco.llama.cuda.standin.StandInSettings;
 import io.cusco.llama.testkit.GoldenModels.Golden;
 import io.cusco.llama.testkit.ModelConformance;
@@ -12,12 +13,14 @@ import io.cusco.llama.testkit.Tolerance;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /// The CUDA model on the stand-in: the shipped PTX through the shipped bindings.
 ///
 /// All golden models take ten minutes here; a build takes one for each thing that differs on this
 /// path. `-Dllama.conformance=all` takes all.
 @Tag("emulated")
+@ExtendWith(StandInFaults.class)
 class EmulatedModelConformanceTest extends ModelConformance {
   private static final long SEED = 20261121;
 

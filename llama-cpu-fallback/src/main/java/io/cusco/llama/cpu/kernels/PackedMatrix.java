@@ -24,8 +24,6 @@ import java.lang.foreign.MemorySegment;
 /// Two neighbouring columns are the halves of an int, because a pair of activations is broadcast as
 /// one. Q6_K is kept in bytes: taking its bits apart costs more than reading two bits more.
 ///
-/// Other types are copied as they are, for the larger pages.
-///
 /// The copy is filled by the workers themselves, each time the first product with some rows is due:
 /// one task owns a range of rows, so there is nothing to wait for, and a result never depends on
 /// whether the copy was already there.
@@ -42,7 +40,6 @@ public final class PackedMatrix {
   private static final int PADDING = 128;
 
   private final Matrix source;
-  private final Matrix copy;
   private final MemorySegment segment;
   private final boolean[] filled;
   final long scalesAt;
@@ -53,25 +50,25 @@ public final class PackedMatrix {
   public PackedMatrix(Matrix source, Arena arena) {
     if (!isPackable(source)) {
       throw new IllegalArgumentException(
-          "%s [%d, %d] cannot be repacked: rows have to be a multiple of %d"
+          "%s [%d, %d] cannot be repacked: the type has no other order, or rows are no multiple of %d"
               .formatted(source.type(), source.rows(), source.columns(), GROUP));
     }
     this.source = source;
     scalesAt = numberBytes(source);
-    superscalesAt = scalesAt + scaleBytes(source);
+    superscalesAt = scalesAt + source.columns();
     groupBytes = groupBytes(source);
     filled = new boolean[source.rows() / GROUP];
     segment = NativeMemory.allocateLargePages(filled.length * groupBytes + PADDING, arena);
-    copy =
-        isReordered()
-            ? null
-            : new Matrix(
-                source.type(), segment, source.rows(), source.columns(), groupBytes / GROUP);
   }
 
   /// Whether this class has a layout for the matrix.
   public static boolean isPackable(Matrix matrix) {
-    return matrix.rows() % GROUP == 0;
+    boolean hasLayout =
+        switch (matrix.type()) {
+          case Q4_0, Q4_K, Q6_K -> true;
+          default -> false;
+        };
+    return hasLayout && matrix.rows() % GROUP == 0;
   }
 
   /// Bytes that the copy takes.
@@ -80,7 +77,7 @@ public final class PackedMatrix {
   }
 
   private static long groupBytes(Matrix matrix) {
-    return numberBytes(matrix) + scaleBytes(matrix) + superscaleBytes(matrix);
+    return numberBytes(matrix) + matrix.columns() + superscaleBytes(matrix);
   }
 
   private static long numberBytes(Matrix matrix) {
@@ -88,12 +85,8 @@ public final class PackedMatrix {
     return switch (matrix.type()) {
       case Q4_0, Q4_K -> columns / 2 * GROUP;
       case Q6_K -> columns * GROUP;
-      default -> matrix.type().numBytes(columns) * GROUP;
+      default -> throw new IllegalArgumentException(matrix.type() + " has no other order");
     };
-  }
-
-  private static long scaleBytes(Matrix matrix) {
-    return isReordered(matrix.type()) ? matrix.columns() : 0;
   }
 
   private static long superscaleBytes(Matrix matrix) {
@@ -103,20 +96,6 @@ public final class PackedMatrix {
       case Q6_K -> blocks * (long) GROUP * Float.BYTES;
       default -> 0;
     };
-  }
-
-  private static boolean isReordered(DType type) {
-    return type == DType.Q4_0 || type == DType.Q4_K || type == DType.Q6_K;
-  }
-
-  /// Whether rows lie side by side; otherwise [#copy()] is multiplied as the original would be.
-  public boolean isReordered() {
-    return isReordered(source.type());
-  }
-
-  /// The plain copy, null if [#isReordered()].
-  public Matrix copy() {
-    return copy;
   }
 
   DType type() {
@@ -145,19 +124,8 @@ public final class PackedMatrix {
     GroupPacker packer = null;
     for (int group = groupStart; group < groupEnd; group++) {
       if (!filled[group]) {
-        if (isReordered()) {
-          packer = packer == null ? new GroupPacker(this, source) : packer;
-          packer.pack(group);
-        } else {
-          for (int row = group * GROUP; row < (group + 1) * GROUP; row++) {
-            MemorySegment.copy(
-                source.segment(),
-                source.rowOffset(row),
-                segment,
-                copy.rowOffset(row),
-                copy.rowBytes());
-          }
-        }
+        packer = packer == null ? new GroupPacker(this, source) : packer;
+        packer.pack(group);
         filled[group] = true;
       }
     }

@@ -28,7 +28,7 @@ public final class DeviceMemory {
   private int numAllocations;
 
   /// A device that can hold this many bytes; each takes nine eighths of a byte of the heap, and 16
-  /// more once kernels touch it with race checks on.
+  /// more once a kernel touches it, or its neighbours, with race checks on.
   public DeviceMemory(long capacity) {
     this.capacity = capacity;
   }

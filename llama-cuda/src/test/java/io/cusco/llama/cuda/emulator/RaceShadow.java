@@ -26,15 +26,25 @@ final class RaceShadow {
   private static final long MANY_BLOCKS = 1L << 13;
   private static final int THREAD_MASK = 1023;
   private static final int PAGE_SHIFT = 8;
+  private static final int PAGE_BYTES = 1 << PAGE_SHIFT;
+  private static final int IN_PAGE = PAGE_BYTES - 1;
 
-  private final long[] writers;
-  private final long[] readers;
-  private final int[] generations;
+  /// Made at the first touch: a kernel mostly touches a small part of a cache or a workspace.
+  private final Page[] pages;
 
   RaceShadow(int numBytes) {
-    writers = new long[numBytes];
-    readers = new long[numBytes];
-    generations = new int[(numBytes >> PAGE_SHIFT) + 1];
+    pages = new Page[(numBytes >> PAGE_SHIFT) + 1];
+  }
+
+  /// The stamps of some neighbouring bytes, and of which generation they are.
+  private static final class Page {
+    final long[] writers = new long[PAGE_BYTES];
+    final long[] readers = new long[PAGE_BYTES];
+    int generation;
+
+    Page(int generation) {
+      this.generation = generation;
+    }
   }
 
   /// An earlier access that a new one conflicts with.
@@ -60,15 +70,18 @@ final class RaceShadow {
   ///
   /// The bytes of a value mostly have the same stamps, so each distinct one is looked at once.
   Conflict read(int offset, int length, long stamp, int generation, BlockOrder order) {
-    refresh(offset, generation);
+    Page page = page(offset, generation);
+    long[] writers = page.writers;
+    long[] readers = page.readers;
+    int start = offset & IN_PAGE;
     long orderedWriter = 0;
     long mergedReader = stamp;
     long merged = stamp;
-    for (int i = offset; i < offset + length; i++) {
+    for (int i = start; i < start + length; i++) {
       long writer = writers[i];
       if (writer != orderedWriter) {
         if (writer != 0 && conflict(writer, stamp, order)) {
-          return new Conflict(i, writer, true);
+          return new Conflict(offset - start + i, writer, true);
         }
         orderedWriter = writer;
       }
@@ -84,21 +97,24 @@ final class RaceShadow {
 
   /// Records a write of up to 16 aligned bytes; returns what it conflicts with, null for nothing.
   Conflict write(int offset, int length, long stamp, int generation, BlockOrder order) {
-    refresh(offset, generation);
+    Page page = page(offset, generation);
+    long[] writers = page.writers;
+    long[] readers = page.readers;
+    int start = offset & IN_PAGE;
     long orderedWriter = 0;
     long orderedReader = 0;
-    for (int i = offset; i < offset + length; i++) {
+    for (int i = start; i < start + length; i++) {
       long writer = writers[i];
       if (writer != orderedWriter) {
         if (writer != 0 && conflict(writer, stamp, order)) {
-          return new Conflict(i, writer, true);
+          return new Conflict(offset - start + i, writer, true);
         }
         orderedWriter = writer;
       }
       long reader = readers[i];
       if (reader != orderedReader) {
         if (reader != 0 && conflict(reader, stamp, order)) {
-          return new Conflict(i, reader, false);
+          return new Conflict(offset - start + i, reader, false);
         }
         orderedReader = reader;
       }
@@ -109,23 +125,29 @@ final class RaceShadow {
 
   /// Whether anything wrote one of these bytes in this generation.
   boolean written(int offset, int length, int generation) {
-    refresh(offset, generation);
+    Page page = pages[offset >> PAGE_SHIFT];
+    if (page == null || page.generation != generation) {
+      return false;
+    }
+    int start = offset & IN_PAGE;
     long stamps = 0;
-    for (int i = offset; i < offset + length; i++) {
-      stamps |= writers[i];
+    for (int i = start; i < start + length; i++) {
+      stamps |= page.writers[i];
     }
     return stamps != 0;
   }
 
-  private void refresh(int offset, int generation) {
-    int page = offset >> PAGE_SHIFT;
-    if (generations[page] != generation) {
-      generations[page] = generation;
-      int from = page << PAGE_SHIFT;
-      int to = Math.min(writers.length, from + (1 << PAGE_SHIFT));
-      Arrays.fill(writers, from, to, 0);
-      Arrays.fill(readers, from, to, 0);
+  private Page page(int offset, int generation) {
+    Page page = pages[offset >> PAGE_SHIFT];
+    if (page == null) {
+      page = new Page(generation);
+      pages[offset >> PAGE_SHIFT] = page;
+    } else if (page.generation != generation) {
+      page.generation = generation;
+      Arrays.fill(page.writers, 0);
+      Arrays.fill(page.readers, 0);
     }
+    return page;
   }
 
   private static boolean conflict(long earlier, long now, BlockOrder order) {

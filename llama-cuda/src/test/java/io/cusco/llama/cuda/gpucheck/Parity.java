@@ -10,7 +10,7 @@ import io.cusco.llama.testkit.GoldenModels;
 import io.cusco.llama.testkit.GoldenModels.Golden;
 import io.cusco.llama.testkit.GoldenModels.Prompt;
 import io.cusco.llama.testkit.Json;
-import io.cusco.llama.testkit.TestStep;
+import io.cusco.llama.testkit.TestSteps;
 import io.cusco.llama.testkit.Tolerance;
 import io.cusco.llama.testkit.Tolerance.Difference;
 import java.io.IOException;
@@ -210,7 +210,7 @@ final class Parity {
     try (LlamaModel model = backend.load(checkpoint.config(), checkpoint.weights(), options)) {
       for (Prompt prompt : prompts) {
         int[] ids = prompt.ids();
-        model.forward(new TestStep(BLOCK_SIZE, blocks).add(ids, 0, table, ids.length));
+        model.forward(TestSteps.of(BLOCK_SIZE, blocks).add(ids, 0, table, ids.length));
         for (int position : prompt.positions()) {
           float[] row = new float[checkpoint.config().vocabSize()];
           model.copyLogits(position, row);

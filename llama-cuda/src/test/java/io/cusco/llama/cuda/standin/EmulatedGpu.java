@@ -13,7 +13,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /// The seed for the order of streams, blocks and warps is printed; `-Dllama.standin.seed=N` repeats
 /// it.
 @Tag("emulated")
-@ExtendWith(EmulatedGpuExtension.class)
+@ExtendWith({EmulatedGpuExtension.class, StandInFaults.class})
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
 public @interface EmulatedGpu {}

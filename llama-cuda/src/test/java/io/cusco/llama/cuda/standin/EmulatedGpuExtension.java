@@ -13,15 +13,10 @@ import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
-import org.junit.jupiter.api.extension.TestExecutionExceptionHandler;
 
 /// See [EmulatedGpu].
 final class EmulatedGpuExtension
-    implements BeforeAllCallback,
-        BeforeEachCallback,
-        TestExecutionExceptionHandler,
-        AfterEachCallback,
-        ParameterResolver {
+    implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, ParameterResolver {
 
   private static final String SEED_PROPERTY = "llama.standin.seed";
 
@@ -60,17 +55,6 @@ final class EmulatedGpuExtension
     }
     CudaDriver.cuInit(0);
     return SuppliedContext.open(test, CudaDevice.all().getFirst());
-  }
-
-  /// A driver's failure is a code; what the emulator found wrong is told beside it.
-  @Override
-  public void handleTestExecutionException(ExtensionContext test, Throwable failure)
-      throws Throwable {
-    String fault = StandIn.install().lastFault();
-    if (!fault.isEmpty()) {
-      failure.addSuppressed(new AssertionError("last fault of the stand-in: " + fault));
-    }
-    throw failure;
   }
 
   /// Leaks of a test that failed anyway are a consequence, and not reported.

@@ -1,0 +1,88 @@
+package io.cusco.llama.cpu;
+
+import io.cusco.llama.LlamaException;
+import io.cusco.llama.memory.NativeMemory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.Collection;
+import java.util.Queue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Moves weights out of the mapped file into large pages, some before each decode step, until all
+/// are there: then a step reads them faster (docs/cpu.md has the figures). Moving takes as long as
+/// some steps do, which a short answer would not earn back.
+///
+/// What has been moved is released from the mapping, so that the process does not hold it twice.
+///
+/// Owned by the thread that runs the forward pass.
+final class WeightMover {
+  /// Decode steps before the first move, unless it is wanted at once.
+  static final int DELAY_STEPS = 32;
+
+  /// Steps over which the moves are spread.
+  private static final int SPREAD_STEPS = 16;
+
+  private static final long TASK_BYTES = 1L << 20;
+  private static final Logger LOG = LoggerFactory.getLogger(WeightMover.class);
+
+  private final WorkerPool pool;
+  private final Arena arena;
+  private final Queue<WeightMatrix> waiting;
+  private final long bytesPerStep;
+  private final WorkerPool.Phase copyPhase = this::copy;
+
+  private int stepsToWait;
+  private MemorySegment source;
+  private MemorySegment copy;
+
+  /// @param matrices which are to be moved, in the order of their use
+  /// @param stepsToWait calls of [#moveSome] that move nothing
+  /// @param arena that the copies live in
+  WeightMover(Collection<WeightMatrix> matrices, int stepsToWait, WorkerPool pool, Arena arena) {
+    this.stepsToWait = stepsToWait;
+    this.pool = pool;
+    this.arena = arena;
+    waiting = new ArrayDeque<>(matrices);
+    long total = matrices.stream().mapToLong(matrix -> matrix.source().segment().byteSize()).sum();
+    bytesPerStep = total / SPREAD_STEPS;
+  }
+
+  /// Whether nothing is left to move.
+  boolean isDone() {
+    return waiting.isEmpty();
+  }
+
+  /// Moves the next matrices, one at least, if it is time and any are left. If the system refuses
+  /// the memory, the rest stays where it is.
+  void moveSome() {
+    if (stepsToWait > 0) {
+      stepsToWait--;
+      return;
+    }
+    long moved = 0;
+    while (moved <= bytesPerStep && !waiting.isEmpty()) {
+      WeightMatrix matrix = waiting.remove();
+      source = matrix.source().segment();
+      try {
+        copy = NativeMemory.allocateLargePages(source.byteSize(), arena);
+      } catch (LlamaException e) {
+        LOG.warn(
+            "CPU: {} matrices stay in the mapped file: {}", 1 + waiting.size(), e.getMessage());
+        waiting.clear();
+        return;
+      }
+      pool.run(copyPhase, Math.toIntExact(Math.ceilDiv(source.byteSize(), TASK_BYTES)));
+      matrix.moveTo(copy);
+      moved += source.byteSize();
+    }
+  }
+
+  private void copy(int task, int worker) {
+    long start = task * TASK_BYTES;
+    long numBytes = Math.min(TASK_BYTES, source.byteSize() - start);
+    MemorySegment.copy(source, start, copy, start, numBytes);
+    NativeMemory.release(source.asSlice(start, numBytes));
+  }
+}
