@@ -16,7 +16,7 @@ import java.util.Arrays;
 /// Products of several tokens with weight matrices. Weights of every type are widened to float32 a
 /// block at a time, and each widened weight is multiplied with all tokens while a cache holds it.
 ///
-/// From [#minPanelTokens(int)] tokens on, tokens are the lanes. The input is transposed once:
+/// From about [#minPanelTokens(int)] tokens on, tokens are the lanes. The input is transposed once:
 ///
 /// ```
 ///   x: [tokens][columns]  ->  panels: [block of columns][panel][column][one or two vectors]
@@ -29,11 +29,12 @@ import java.util.Arrays;
 ///     products -> out: [tokens][rows]
 /// ```
 ///
-/// Fewer tokens would leave lanes idle, so there the columns are the lanes: twelve rows at a time
-/// are widened into the nearest caches and multiplied with one or two tokens of the input as it
-/// lies; what is left is one sum over the lanes per row and token. That adds the columns in another
-/// order. Where results must not depend on the batch, any number of tokens has lanes of its own, in
-/// each of which the columns are added one after the other, whatever the other lanes hold.
+/// Fewer tokens would leave lanes idle, so there the columns are the lanes, and what is left is one
+/// sum over the lanes per row and token. Some types are multiplied straight from their blocks
+/// ([Kernels#multiplyRows]); of the others twelve rows at a time are widened into the nearest
+/// caches and multiplied with one or two tokens of the input as it lies. Both add the columns in
+/// another order. Where results must not depend on the batch, any number of tokens has lanes of its
+/// own, in each of which the columns are added one after the other, whatever the other lanes hold.
 ///
 /// Owned by the thread that runs the forward pass.
 final class BatchMatMul {
@@ -96,6 +97,8 @@ final class BatchMatMul {
     final float[] wide = new float[MAX_ROWS * WIDE_STRIDE];
     final float[] products;
 
+    final float[] sums = new float[Kernels.GEMV_SCRATCH];
+
     /// MemorySegment's single elements are slow until compiled, arrays and whole copies are not.
     final float[] row = new float[MAX_ROWS];
 
@@ -108,7 +111,7 @@ final class BatchMatMul {
     }
   }
 
-  /// From here on tokens are the lanes.
+  /// From here on tokens are the lanes, except where [Kernels#multipliesRows] says otherwise.
   static int minPanelTokens(int lanes) {
     return lanes * 3 / 4;
   }
@@ -121,12 +124,21 @@ final class BatchMatMul {
     this.projections = projections;
     rowsPerTask = rowsPerTask();
     int columns = projections[0].weight().columns();
-    if (numTokens < minPanelTokens(lanes) && !deterministic) {
+    if (!deterministic && (numTokens < minPanelTokens(lanes) || multipliesRows())) {
       pool.run(fewPhase, tasksBefore(projections.length));
     } else {
       pool.run(transposePhase, numPanels() * Math.ceilDiv(columns, TRANSPOSE_BLOCK));
       pool.run(panelPhase, tasksBefore(projections.length));
     }
+  }
+
+  private boolean multipliesRows() {
+    for (Projection projection : projections) {
+      if (!kernels.multipliesRows(projection.weight(), numTokens)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private int rowsPerTask() {
@@ -333,8 +345,23 @@ final class BatchMatMul {
     Projection projection = projections[index];
     int rowStart = (task - tasksBefore(index)) * rowsPerTask;
     int rowEnd = Math.min(projection.weight().rows(), rowStart + rowsPerTask);
+    if (kernels.multipliesRows(projection.weight(), numTokens)) {
+      multiplyRows(projection, rowStart, rowEnd, scratch[worker]);
+      return;
+    }
     for (int row = rowStart; row < rowEnd; row += TILE_ROWS) {
       multiplyFewRows(projection, row, Math.min(TILE_ROWS, rowEnd - row), scratch[worker]);
+    }
+  }
+
+  private void multiplyRows(Projection projection, int rowStart, int rowEnd, Scratch scratch) {
+    Matrix w = projection.weight();
+    float[] products = scratch.products; // [token][MAX_ROWS]
+    kernels.multiplyRows(
+        w, rowStart, rowEnd, x, xStride, numTokens, products, MAX_ROWS, scratch.sums);
+    for (int token = 0; token < numTokens; token++) {
+      System.arraycopy(products, token * MAX_ROWS, scratch.row, 0, rowEnd - rowStart);
+      storeRow(projection, token, rowStart, rowEnd - rowStart, scratch);
     }
   }
 

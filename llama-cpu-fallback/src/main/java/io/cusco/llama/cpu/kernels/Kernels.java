@@ -39,6 +39,25 @@ public interface Kernels {
       boolean add,
       float[] scratch);
 
+  /// Whether [#multiplyRows] is the fastest way to multiply so many tokens.
+  boolean multipliesRows(Matrix w, int tokens);
+
+  /// `out[token * outStride + row - rowStart] = w[row] . x[token]` for `rowStart <= row < rowEnd`,
+  /// straight from the packed blocks.
+  ///
+  /// @param x `[tokens, columns]`, `xStride` bytes apart
+  /// @param scratch at least [#GEMV_SCRATCH] floats
+  void multiplyRows(
+      Matrix w,
+      int rowStart,
+      int rowEnd,
+      MemorySegment x,
+      long xStride,
+      int tokens,
+      float[] out,
+      int outStride,
+      float[] scratch);
+
   /// Whether one token is multiplied so much faster with a [PackedMatrix] of this type that the
   /// copy is worth its memory.
   boolean decodesFasterFromCopy(DType type);
@@ -163,7 +182,8 @@ public interface Kernels {
       float[] weights,
       int at);
 
-  /// Floats of scratch that [#gemv] needs: one row's worth of widened blocks at a time.
+  /// Floats of scratch that [#gemv] and [#multiplyRows] need: one row's worth of widened blocks at
+  /// a time.
   int GEMV_SCRATCH = 1024;
 
   /// Rows of weights in one register tile.

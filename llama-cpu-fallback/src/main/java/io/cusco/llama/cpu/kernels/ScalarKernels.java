@@ -43,16 +43,20 @@ public final class ScalarKernels implements Kernels {
       boolean add,
       float[] scratch) {
     for (int row = rowStart; row < rowEnd; row++) {
-      float dot = 0;
-      for (int column = 0; column < w.columns(); column += GEMV_SCRATCH) {
-        int count = Math.min(GEMV_SCRATCH, w.columns() - column);
-        widen(
-            w.type(), w.segment(), w.rowOffset(row) + w.type().numBytes(column), count, scratch, 0);
-        dot += dot(scratch, 0, x, xOffset + column * F, count);
-      }
+      float dot = dotRow(w, row, x, xOffset, scratch);
       long at = outOffset + row * F;
       out.set(Layouts.FLOAT, at, add ? out.get(Layouts.FLOAT, at) + dot : dot);
     }
+  }
+
+  private float dotRow(Matrix w, int row, MemorySegment x, long xOffset, float[] scratch) {
+    float dot = 0;
+    for (int column = 0; column < w.columns(); column += GEMV_SCRATCH) {
+      int count = Math.min(GEMV_SCRATCH, w.columns() - column);
+      widen(w.type(), w.segment(), w.rowOffset(row) + w.type().numBytes(column), count, scratch, 0);
+      dot += dot(scratch, 0, x, xOffset + column * F, count);
+    }
+    return dot;
   }
 
   /// Four partial sums, as a vector would keep them: a single running sum over thousands of terms
@@ -73,6 +77,29 @@ public final class ScalarKernels implements Kernels {
       sum0 += w[wIndex + i] * x.get(Layouts.FLOAT, xOffset + i * F);
     }
     return sum0 + sum1 + (sum2 + sum3);
+  }
+
+  @Override
+  public boolean multipliesRows(Matrix w, int tokens) {
+    return false; // decoding weights once for all tokens saves more
+  }
+
+  @Override
+  public void multiplyRows(
+      Matrix w,
+      int rowStart,
+      int rowEnd,
+      MemorySegment x,
+      long xStride,
+      int tokens,
+      float[] out,
+      int outStride,
+      float[] scratch) {
+    for (int row = rowStart; row < rowEnd; row++) {
+      for (int token = 0; token < tokens; token++) {
+        out[token * outStride + row - rowStart] = dotRow(w, row, x, token * xStride, scratch);
+      }
+    }
   }
 
   @Override

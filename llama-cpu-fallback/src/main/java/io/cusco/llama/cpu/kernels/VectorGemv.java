@@ -109,7 +109,7 @@ final class VectorGemv {
 
   /// A block's scale, from a table: converting it and spreading it over a vector takes the one port
   /// that also widens bytes; a load that broadcasts does not.
-  private static FloatVector scale(long address) {
+  static FloatVector scale(long address) {
     return FloatVector.broadcast(F, HALF[Layouts.shortAt(MEMORY, address) & 0xffff]);
   }
 

@@ -104,6 +104,34 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
+  public boolean multipliesRows(Matrix w, int tokens) {
+    return VectorRows.takes(w, tokens);
+  }
+
+  @Override
+  public void multiplyRows(
+      Matrix w,
+      int rowStart,
+      int rowEnd,
+      MemorySegment x,
+      long xStride,
+      int tokens,
+      float[] out,
+      int outStride,
+      float[] scratch) {
+    if (multipliesRows(w, tokens)) {
+      VectorRows.multiply(w, rowStart, rowEnd, x, xStride, tokens, out, outStride, scratch);
+      return;
+    }
+    for (int row = rowStart; row < rowEnd; row++) {
+      for (int token = 0; token < tokens; token++) {
+        out[token * outStride + row - rowStart] =
+            dotRow(w, w.rowOffset(row), x, token * xStride, scratch);
+      }
+    }
+  }
+
+  @Override
   public boolean decodesFasterFromCopy(DType type) {
     return switch (type) {
       case Q4_0, Q4_K, Q6_K -> true;

@@ -45,6 +45,7 @@ final class KernelCases {
     for (DType type : DType.values()) {
       names.add("gemv-" + type);
       names.add("widen-" + type);
+      names.add("multiplyRows-" + type);
     }
     for (DType type : new DType[] {DType.Q4_0, DType.Q4_K, DType.Q6_K}) {
       names.add("gemvPacked-" + type);
@@ -72,6 +73,7 @@ final class KernelCases {
     return switch (kernel) {
       case "gemv" -> cases.gemv(type);
       case "widen" -> cases.widen(type);
+      case "multiplyRows" -> cases.multiplyRows(type);
       case "gemvPacked" -> cases.gemvPacked(type);
       case "quantize" -> cases.quantize();
       case "multiplyPanel" -> cases.multiplyPanel();
@@ -106,6 +108,17 @@ final class KernelCases {
     return new Call(
         () -> kernels.gemv(matrix, 0, ROWS, x, 0, out, 0, false, scratch),
         () -> out.toArray(FLOAT));
+  }
+
+  private Case multiplyRows(DType type) {
+    int tokens = 8;
+    Matrix matrix = matrix(type);
+    MemorySegment x = floats(tokens * COLUMNS);
+    float[] out = new float[tokens * ROWS];
+    float[] scratch = new float[Kernels.GEMV_SCRATCH];
+    return new Call(
+        () -> kernels.multiplyRows(matrix, 0, ROWS, x, COLUMNS * 4L, tokens, out, ROWS, scratch),
+        out::clone);
   }
 
   private Case widen(DType type) {

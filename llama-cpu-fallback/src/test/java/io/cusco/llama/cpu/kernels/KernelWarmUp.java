@@ -102,6 +102,11 @@ final class KernelWarmUp {
         "gemv of " + type,
         () -> kernels.gemv(matrix, 0, ROWS, x, 0, out, 0, false, scratch),
         () -> out.asSlice(0, ROWS * 4L).toArray(ValueLayout.JAVA_FLOAT));
+    float[] products = new float[8 * ROWS];
+    repeat(
+        "8 tokens times " + type,
+        () -> kernels.multiplyRows(matrix, 0, ROWS, x, COLUMNS * 4L, 8, products, ROWS, scratch),
+        products::clone);
     float[] widened = new float[COLUMNS];
     repeat(() -> kernels.widen(type, blocks, 0, COLUMNS, widened, 0));
   }

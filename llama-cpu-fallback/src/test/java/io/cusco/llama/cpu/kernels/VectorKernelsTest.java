@@ -90,6 +90,40 @@ class VectorKernelsTest {
   }
 
   @ParameterizedTest
+  @EnumSource(DType.class)
+  void rowsTimesTokensMatchTheScalarTwin(DType type) {
+    for (int columns : type.isFloat() ? new int[] {13, 96, 1312} : new int[] {256, 1280}) {
+      for (int tokens : new int[] {2, 3, 4, 7, 13, 16}) {
+        int rows = 71; // more than a group of rows of any type, and no multiple of a tile
+        Matrix matrix =
+            new Matrix(
+                type, randomBlocks(type, rows * columns), rows, columns, type.numBytes(columns));
+        int stride = columns + 3;
+        MemorySegment x = randomFloats(tokens * stride);
+        float[] expected = new float[tokens * 80];
+        float[] actual = new float[tokens * 80];
+        float[] scratch = new float[Kernels.GEMV_SCRATCH];
+        scalar.multiplyRows(matrix, 2, rows, x, stride * 4L, tokens, expected, 80, scratch);
+        vector.multiplyRows(matrix, 2, rows, x, stride * 4L, tokens, actual, 80, scratch);
+        assertClose(
+            "%s x %d x %d tokens".formatted(type, columns, tokens),
+            MemorySegment.ofArray(actual),
+            MemorySegment.ofArray(expected),
+            2e-5f);
+      }
+    }
+  }
+
+  @Test
+  void rowsAreMultipliedInPlaceAt512Bits() {
+    for (DType type : new DType[] {DType.Q8_0, DType.Q4_0, DType.BF16}) {
+      Matrix matrix = new Matrix(type, randomBlocks(type, 256), 1, 256, type.numBytes(256));
+      assertThat(vector.multipliesRows(matrix, 8)).as("%s", type).isEqualTo(vector.lanes() == 16);
+      assertThat(vector.multipliesRows(matrix, 17)).as("%s", type).isFalse();
+    }
+  }
+
+  @ParameterizedTest
   @EnumSource(
       value = DType.class,
       names = {"Q4_0", "Q4_K", "Q6_K"})
