@@ -45,7 +45,7 @@ final class RunOptions {
       defaultValue = "auto",
       converter = RepackConverter.class,
       description =
-          "Copy weights into an order that decodes faster, on the CPU: on, off, or auto where it gains most and memory allows (default).")
+          "Copy weights into an order that decodes faster, on the CPU: on, off, or auto (default): Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K if the copies fit into a quarter of the memory.")
   private Repack repack;
 
   @Option(
