@@ -185,8 +185,7 @@ final class BenchCommand implements Callable<Integer> {
     LlamaWeights weights = checkpoint.weights();
     if (promptTokens == null) {
       long room = (long) config.maxPositionEmbeddings() - genTokens;
-      promptTokens =
-          room > 0 && room < DEFAULT_PROMPT_TOKENS ? (int) room : DEFAULT_PROMPT_TOKENS;
+      promptTokens = room > 0 && room < DEFAULT_PROMPT_TOKENS ? (int) room : DEFAULT_PROMPT_TOKENS;
     }
     int[] decodeDepths = depths == null ? new int[] {promptTokens} : depths;
     int maxDepth = Arrays.stream(decodeDepths).max().orElseThrow();

@@ -48,7 +48,7 @@ final class RunOptions {
       defaultValue = "auto",
       converter = RepackConverter.class,
       description =
-          "Copy weights to where they decode faster, on the CPU: on, off, or auto where it gains most and memory allows (default).")
+          "Copy weights to where they decode faster, on the CPU: on, off, or auto (default): if the copies fit into a quarter of the memory.")
   private Repack repack;
 
   @Option(

@@ -7,8 +7,8 @@ import java.util.TreeMap;
 /// parameter asks for it: logit bias, repetition penalty, presence and frequency penalty,
 /// temperature, top-k, top-p, min-p, then one draw.
 ///
-/// @param temperature 0, or less than 1e-5, takes the most likely token; otherwise logits are divided
-///   by it
+/// @param temperature 0, or less than 1e-5, takes the most likely token; otherwise logits are
+///   divided by it
 /// @param topK keep the `topK` most likely tokens, and all that tie with the last of them; 0 keeps
 ///   all
 /// @param topP keep the smallest set of most likely tokens whose probability reaches `topP`, and

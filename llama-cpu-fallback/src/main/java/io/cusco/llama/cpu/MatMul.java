@@ -3,7 +3,6 @@ package io.cusco.llama.cpu;
 import io.cusco.llama.cpu.kernels.Kernels;
 import io.cusco.llama.cpu.kernels.Matrix;
 import io.cusco.llama.cpu.kernels.PackedMatrix;
-import io.cusco.llama.cpu.kernels.PackedScratch;
 import io.cusco.llama.cpu.kernels.QuantizedActivations;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -47,7 +46,6 @@ final class MatMul {
   private final BatchMatMul batch;
   private final boolean deterministic;
   private final float[][] scratch;
-  private final PackedScratch[] packedScratch;
   private final QuantizedActivations quantized;
   private final WorkerPool.Phase streamPhase = this::streamRows;
 
@@ -71,10 +69,6 @@ final class MatMul {
     batch = new BatchMatMul(pool, kernels, maxTokens, maxColumns, deterministic, arena);
     scratch = new float[pool.numThreads()][Kernels.GEMV_SCRATCH];
     quantized = new QuantizedActivations(maxColumns);
-    packedScratch = new PackedScratch[pool.numThreads()];
-    for (int i = 0; i < packedScratch.length; i++) {
-      packedScratch[i] = new PackedScratch();
-    }
   }
 
   /// Multiplies `numTokens` rows of `x`, `xStride` bytes apart, with every projection's weight.
@@ -152,7 +146,7 @@ final class MatMul {
       int groupEnd = rowEnd / PackedMatrix.GROUP;
       packed.fill(groupStart, groupEnd);
       kernels.gemvPacked(
-          packed, groupStart, groupEnd, quantized, out, projection.add(), packedScratch[worker]);
+          packed, groupStart, groupEnd, quantized, out, projection.add(), scratch[worker]);
       return;
     }
     kernels.gemv(w, rowStart, rowEnd, x, 0, out, 0, projection.add(), scratch[worker]);

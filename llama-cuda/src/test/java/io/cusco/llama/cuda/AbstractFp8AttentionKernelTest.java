@@ -54,7 +54,9 @@ abstract class AbstractFp8AttentionKernelTest extends AbstractKernelTest {
   @ParameterizedTest
   @EnumSource(ActivationType.class)
   void anyHeadWidthIsServed(ActivationType type) {
-    int[][] shapes = {{4, 2, 18}, {2, 2, 40}, {1, 1, 256}, {3, 1, type == ActivationType.F32 ? 64 : 80}};
+    int[][] shapes = {
+      {4, 2, 18}, {2, 2, 40}, {1, 1, 256}, {3, 1, type == ActivationType.F32 ? 64 : 80}
+    };
     for (int[] shape : shapes) {
       check(type, shape[0], shape[1], shape[2], 7, new int[][] {{5, 5}, {1, 17}, {1, 0}, {3, 200}});
     }

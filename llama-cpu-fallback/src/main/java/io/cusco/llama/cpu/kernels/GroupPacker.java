@@ -1,17 +1,14 @@
 package io.cusco.llama.cpu.kernels;
 
+import io.cusco.llama.checkpoint.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /// Brings sixteen rows of a matrix into the order of [PackedMatrix]. Used once for each group, so
 /// written for reading. Belongs to one thread.
 final class GroupPacker {
   private static final int GROUP = PackedMatrix.GROUP;
-
-  /// Where a chunk's columns go in an int: even columns in its low half, odd ones in its high half.
-  private static final int[] NIBBLE_SHIFTS = {0, 16, 4, 20, 8, 24, 12, 28};
-
-  private static final int[] BYTE_SHIFTS = {0, 16, 8, 24};
 
   private final PackedMatrix packed;
   private final Matrix source;
@@ -28,6 +25,7 @@ final class GroupPacker {
   }
 
   void pack(int group) {
+    Arrays.fill(words, 0);
     for (int lane = 0; lane < GROUP; lane++) {
       MemorySegment.copy(
           source.segment(),
@@ -38,24 +36,27 @@ final class GroupPacker {
           row.length);
       long at = packed.groupOffset(group);
       switch (source.type()) {
-        case Q4_0 -> packQ4_0(lane, at);
-        case Q4_K -> packQ4K(lane, at);
+        case Q4_0, Q4_1, Q5_0, Q5_1 -> packHalfScales(lane, at);
+        case Q4_K, Q5_K -> packK(lane, at);
         case Q6_K -> packQ6K(lane, at);
         default -> throw new IllegalStateException(source.type() + " is not reordered");
       }
+      storeNumbers(lane);
     }
     MemorySegment.copy(
         words, 0, packed.segment(), Layouts.INT_LE, packed.groupOffset(group), words.length);
   }
 
-  private void storeNumbers(int lane, int[] shifts) {
-    int perWord = shifts.length;
-    for (int column = 0; column < numbers.length; column += perWord) {
-      int word = 0;
-      for (int i = 0; i < perWord; i++) {
-        word |= (numbers[column + i] & 0xff) << shifts[i];
+  private void storeNumbers(int lane) {
+    for (int column = 0; column < numbers.length; column++) {
+      int half = column % 2 * 16;
+      int low = numbers[column] & 15;
+      int high = numbers[column] >> PackedMatrix.LOW_BITS;
+      words[packed.wordOf(column) * GROUP + lane] |= low << (half + column % 8 / 2 * 4);
+      if (high != 0) {
+        words[packed.highWordOf(column) * GROUP + lane] |=
+            Integer.rotateLeft(high << (half + PackedMatrix.LOW_BITS), packed.rotationOf(column));
       }
-      words[column / perWord * GROUP + lane] = word;
     }
   }
 
@@ -71,47 +72,60 @@ final class GroupPacker {
     return (short) ((row[at] & 0xff) | (row[at + 1] << 8));
   }
 
-  private void packQ4_0(int lane, long group) {
+  /// `[f16 d][f16 m, if it ends in 1][uint32 fifth bits, of 5 bits][16 x (low, high) nibbles]`.
+  private void packHalfScales(int lane, long group) {
+    int halves = source.type() == DType.Q4_1 || source.type() == DType.Q5_1 ? 2 : 1;
+    boolean five = packed.bits() == 5;
     for (int block = 0; block < numbers.length / 32; block++) {
-      int at = block * 18;
-      long scale = group + packed.scalesAt + (block * (long) GROUP + lane) * Short.BYTES;
-      packed.segment().set(Layouts.SHORT_LE, scale, bits(at));
+      int at = block * source.type().blockBytes();
+      for (int i = 0; i < halves; i++) {
+        long index = ((long) block * halves + i) * GROUP + lane;
+        long to = group + packed.scalesAt + index * Short.BYTES;
+        packed.segment().set(Layouts.SHORT_LE, to, bits(at + 2 * i));
+      }
+      at += 2 * halves;
+      int fifth = five ? (bits(at) & 0xffff) | (bits(at + 2) << 16) : 0;
+      at += five ? Integer.BYTES : 0;
       for (int i = 0; i < 16; i++) {
-        numbers[block * 32 + i] = (byte) (row[at + 2 + i] & 15);
-        numbers[block * 32 + 16 + i] = (byte) ((row[at + 2 + i] & 0xff) >> 4);
+        int low = (row[at + i] & 15) | ((fifth >>> i & 1) << 4);
+        int high = ((row[at + i] & 0xff) >> 4) | ((fifth >>> (16 + i) & 1) << 4);
+        numbers[block * 32 + i] = (byte) low;
+        numbers[block * 32 + 16 + i] = (byte) high;
       }
     }
-    storeNumbers(lane, NIBBLE_SHIFTS);
   }
 
-  private void packQ4K(int lane, long group) {
+  /// `[f16 d][f16 dmin][12 bytes of scales and minima][32 x fifth bits, of Q5_K][128 x nibbles]`.
+  private void packK(int lane, long group) {
+    int fifths = source.type() == DType.Q5_K ? 32 : 0;
     for (int block = 0; block < numbers.length / 256; block++) {
-      int at = block * 144;
+      int at = block * source.type().blockBytes();
       long d = group + packed.superscalesAt + (block * 2L * GROUP + lane) * Float.BYTES;
       setFloat(d, Float.float16ToFloat(bits(at)));
       setFloat(d + GROUP * Float.BYTES, Float.float16ToFloat(bits(at + 2)));
       for (int sub = 0; sub < 8; sub++) {
         long scale = group + packed.scalesAt + (block * 8L + sub) * 2 * GROUP + lane;
-        setByte(scale, scaleQ4K(at + 4, sub));
-        setByte(scale + GROUP, minimumQ4K(at + 4, sub));
-        int bytes = at + 16 + sub / 2 * 32;
+        setByte(scale, scaleOfK(at + 4, sub));
+        setByte(scale + GROUP, minimumOfK(at + 4, sub));
+        int bytes = at + 16 + fifths + sub / 2 * 32;
         int shift = sub % 2 * 4;
         for (int i = 0; i < 32; i++) {
-          numbers[block * 256 + sub * 32 + i] = (byte) ((row[bytes + i] >> shift) & 15);
+          int fifth = fifths == 0 ? 0 : (row[at + 16 + i] >> sub) & 1;
+          numbers[block * 256 + sub * 32 + i] =
+              (byte) (((row[bytes + i] >> shift) & 15) | (fifth << 4));
         }
       }
     }
-    storeNumbers(lane, NIBBLE_SHIFTS);
   }
 
   /// Six bits; the upper four groups' two high bits lie beside the lower four's numbers.
-  private int scaleQ4K(int scales, int sub) {
+  private int scaleOfK(int scales, int sub) {
     return sub < 4
         ? row[scales + sub] & 63
         : (row[scales + sub + 4] & 15) | (((row[scales + sub - 4] & 0xff) >> 6) << 4);
   }
 
-  private int minimumQ4K(int scales, int sub) {
+  private int minimumOfK(int scales, int sub) {
     return sub < 4
         ? row[scales + sub + 4] & 63
         : ((row[scales + sub + 4] & 0xff) >> 4) | (((row[scales + sub] & 0xff) >> 6) << 4);
@@ -133,6 +147,5 @@ final class GroupPacker {
         numbers[block * 256 + i] = (byte) (low | (high << 4));
       }
     }
-    storeNumbers(lane, BYTE_SHIFTS);
   }
 }

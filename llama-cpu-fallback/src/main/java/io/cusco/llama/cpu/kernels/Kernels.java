@@ -78,7 +78,7 @@ public interface Kernels {
       QuantizedActivations x,
       MemorySegment out,
       boolean add,
-      PackedScratch scratch);
+      float[] scratch);
 
   /// One register tile of a matrix product over a panel of tokens: `c[row][token] += sum_k
   /// w[row][k] * x[k][token]` for [#TILE_ROWS] rows.

@@ -49,7 +49,15 @@ final class Lanes {
   private static final VectorShuffle<Short> UPPER_FOUR =
       VectorShuffle.fromOp(EIGHT_SHORTS, lane -> lane % 4 + 4);
 
-  private static final float TWO_POW_112 = 0x1p112f;
+  /// A float16's exponent and mantissa where a float has them.
+  private static final int F16_MAGNITUDE = 0x0fffe000;
+
+  /// From the largest exponent of a float16 to that of a float.
+  private static final int F16_REBIAS = (255 - 31) << 23;
+
+  private static final float TWO_POW_98 = 0x1p98f;
+  private static final int TWO_POW_MINUS_112 = Float.floatToRawIntBits(0x1p-112f);
+  private static final int SIGN = 0x80000000;
 
   private static final VectorShuffle<Float> FROM_8 = from(8);
   private static final VectorShuffle<Float> FROM_4 = from(4);
@@ -109,20 +117,25 @@ final class Lanes {
         .reinterpretAsFloats();
   }
 
-  /// float16 bits to floats, exact for every finite value, subnormals included; infinities become
-  /// NaN.
+  /// float16 bits to floats, exact: subnormals, infinities and signed zeros included.
   ///
-  /// Exponent and mantissa move into a float's fields; multiplying by 2^112 corrects the exponent's
-  /// bias. What had the largest exponent is then 65536 or more: multiplied by 2^112 again it
-  /// overflows, and infinity times zero is NaN.
+  /// Exponent and mantissa move into a float's fields, the largest exponent to the largest, so the
+  /// magnitude stands there 2^112 times too large; only what was subnormal, exponent zero, has got
+  /// a leading one that it does not have. `2 f - 2^98` is right for those, and for all others not
+  /// below `f`. So the smaller one is taken, as integers, whose order is that of positive floats.
+  /// No value on the way is a subnormal float, for which processors take a hundred cycles.
   static FloatVector f16ToFloat(ShortVector bits) {
-    // The sign extends to the left, so that after the shift one mask keeps sign and magnitude.
-    FloatVector value =
-        ((IntVector) bits.convertShape(VectorOperators.S2I, I, 0))
+    IntVector signed = (IntVector) bits.convertShape(VectorOperators.S2I, I, 0);
+    FloatVector f =
+        signed
             .lanewise(VectorOperators.LSHL, 13)
-            .and(0x8fffe000)
-            .reinterpretAsFloats()
-            .mul(TWO_POW_112);
-    return value.mul(TWO_POW_112).fma(FloatVector.zero(F), value);
+            .and(F16_MAGNITUDE)
+            .add(F16_REBIAS)
+            .reinterpretAsFloats();
+    FloatVector subnormal =
+        f.fma(FloatVector.broadcast(F, 2), FloatVector.broadcast(F, -TWO_POW_98));
+    FloatVector magnitude =
+        f.reinterpretAsInts().min(subnormal.reinterpretAsInts()).reinterpretAsFloats();
+    return magnitude.mul(signed.and(SIGN).or(TWO_POW_MINUS_112).reinterpretAsFloats());
   }
 }

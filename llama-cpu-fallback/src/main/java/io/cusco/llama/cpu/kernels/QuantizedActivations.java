@@ -6,7 +6,9 @@ package io.cusco.llama.cpu.kernels;
 /// Beside the integers lie the sums that take a weight's offset out of a product: `sum (q - o) x =
 /// sum q x - o sum x`. Made once per matrix product, read by all workers.
 ///
-/// Arrays, not segments: see [PackedScratch]. Source of the idea: llama.cpp's `block_q8_1`.
+/// Arrays, not segments: of a segment the compiler guesses the class from what it has seen
+/// elsewhere, and a wrong guess costs a loop its unrolling and leaves the bounds checks in it.
+/// Source of the idea: llama.cpp's `block_q8_1`.
 public final class QuantizedActivations {
   /// Columns that share a scale.
   static final int BLOCK = 32;
@@ -26,6 +28,9 @@ public final class QuantizedActivations {
   /// `[columns / 32]`: the sum of a block's integers.
   final int[] sums;
 
+  /// `[columns / 32]`: 16 times the sums of the even and of the odd columns, as a pair.
+  final int[] sixteenfold;
+
   /// `[columns / 16]`: 32 times the sums of the even and of the odd columns, as a pair.
   final int[] offsets;
 
@@ -39,12 +44,14 @@ public final class QuantizedActivations {
     scales = new float[blocks];
     negativeSums = new float[blocks];
     sums = new int[blocks];
+    sixteenfold = new int[blocks];
     offsets = new int[2 * blocks];
   }
 
   /// Takes over [#block] as block `index`.
   void store(int index, float scale) {
-    int total = 0;
+    int evens = 0;
+    int odds = 0;
     for (int half = 0; half < 2; half++) {
       int even = 0;
       int odd = 0;
@@ -55,12 +62,14 @@ public final class QuantizedActivations {
         even += low;
         odd += high;
       }
-      total += even + odd;
-      offsets[2 * index + half] = pair(PackedMatrix.Q6_OFFSET * even, PackedMatrix.Q6_OFFSET * odd);
+      evens += even;
+      odds += odd;
+      offsets[2 * index + half] = pair(32 * even, 32 * odd);
     }
     scales[index] = scale;
-    sums[index] = total;
-    negativeSums[index] = -scale * total;
+    sums[index] = evens + odds;
+    negativeSums[index] = -scale * sums[index];
+    sixteenfold[index] = pair(16 * evens, 16 * odds);
   }
 
   private static int pair(int low, int high) {

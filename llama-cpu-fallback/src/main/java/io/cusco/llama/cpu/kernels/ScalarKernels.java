@@ -120,7 +120,7 @@ public final class ScalarKernels implements Kernels {
       QuantizedActivations x,
       MemorySegment out,
       boolean add,
-      PackedScratch scratch) {
+      float[] scratch) {
     for (int row = groupStart * PackedMatrix.GROUP; row < groupEnd * PackedMatrix.GROUP; row++) {
       float dot = ScalarPacked.dot(w, row, x);
       out.set(Layouts.FLOAT, row * F, add ? out.get(Layouts.FLOAT, row * F) + dot : dot);

@@ -44,29 +44,31 @@ final class ScalarPacked {
   }
 
   private static int number(PackedMatrix w, long group, int lane, int column) {
-    boolean bytes = w.numberBits() == 8;
-    int perWord = bytes ? 4 : 8;
-    long at = group + ((long) (column / perWord) * GROUP + lane) * Integer.BYTES;
-    int inWord = column % perWord;
-    int shift = inWord % 2 * 16 + inWord / 2 * w.numberBits();
-    return (w.segment().get(Layouts.INT_LE, at) >>> shift) & (bytes ? 255 : 15);
+    int half = column % 2 * 16;
+    int low = word(w, group, lane, w.wordOf(column)) >>> (half + column % 8 / 2 * 4) & 15;
+    if (w.bits() == PackedMatrix.LOW_BITS) {
+      return low;
+    }
+    int above = word(w, group, lane, w.highWordOf(column));
+    int high = Integer.rotateRight(above, w.rotationOf(column) + half + PackedMatrix.LOW_BITS);
+    return low | (high & (w.bits() == 6 ? 3 : 1)) << PackedMatrix.LOW_BITS;
+  }
+
+  private static int word(PackedMatrix w, long group, int lane, int index) {
+    return w.segment().get(Layouts.INT_LE, group + ((long) index * GROUP + lane) * Integer.BYTES);
   }
 
   /// Of 16 columns.
   private static float scale(PackedMatrix w, long group, int lane, int block) {
-    MemorySegment segment = w.segment();
-    long scales = group + w.scalesAt;
-    long supers = group + w.superscalesAt;
     return switch (w.type()) {
-      case Q4_0 ->
-          Float.float16ToFloat(
-              segment.get(Layouts.SHORT_LE, scales + (block / 2 * GROUP + lane) * 2L));
-      case Q4_K ->
-          segment.get(Layouts.BYTE, scales + block / 2 * 2L * GROUP + lane)
-              * segment.get(Layouts.FLOAT, supers + (block / 16 * 2L * GROUP + lane) * 4);
+      case Q4_0, Q5_0 -> half(w, group, block / 2 * GROUP + lane);
+      case Q4_1, Q5_1 -> half(w, group, block / 2 * 2 * GROUP + lane);
+      case Q4_K, Q5_K ->
+          scaleByte(w, group, block / 2 * 2 * GROUP + lane)
+              * superscale(w, group, block / 16 * 2 * GROUP + lane);
       case Q6_K ->
-          segment.get(Layouts.BYTE, scales + (long) block * GROUP + lane)
-              * segment.get(Layouts.FLOAT, supers + (block / 16 * (long) GROUP + lane) * 4);
+          scaleByte(w, group, block * GROUP + lane)
+              * superscale(w, group, block / 16 * GROUP + lane);
       default -> throw new IllegalStateException(w.type() + " is not reordered");
     };
   }
@@ -75,14 +77,26 @@ final class ScalarPacked {
   private static float minimum(PackedMatrix w, long group, int lane, int block) {
     return switch (w.type()) {
       case Q4_0 -> 8 * scale(w, group, lane, block);
-      case Q4_K -> {
-        long minima = group + w.scalesAt + block / 2 * 2L * GROUP + GROUP + lane;
-        long supers =
-            group + w.superscalesAt + (block / 16 * 2L * GROUP + GROUP + lane) * Float.BYTES;
-        yield w.segment().get(Layouts.BYTE, minima) * w.segment().get(Layouts.FLOAT, supers);
-      }
-      case Q6_K -> PackedMatrix.Q6_OFFSET * scale(w, group, lane, block);
+      case Q5_0 -> 16 * scale(w, group, lane, block);
+      case Q4_1, Q5_1 -> -half(w, group, (block / 2 * 2 + 1) * GROUP + lane);
+      case Q4_K, Q5_K ->
+          scaleByte(w, group, (block / 2 * 2 + 1) * GROUP + lane)
+              * superscale(w, group, (block / 16 * 2 + 1) * GROUP + lane);
+      case Q6_K -> 32 * scale(w, group, lane, block);
       default -> throw new IllegalStateException(w.type() + " is not reordered");
     };
+  }
+
+  private static float half(PackedMatrix w, long group, long index) {
+    return Float.float16ToFloat(
+        w.segment().get(Layouts.SHORT_LE, group + w.scalesAt + index * Short.BYTES));
+  }
+
+  private static byte scaleByte(PackedMatrix w, long group, long index) {
+    return w.segment().get(Layouts.BYTE, group + w.scalesAt + index);
+  }
+
+  private static float superscale(PackedMatrix w, long group, long index) {
+    return w.segment().get(Layouts.FLOAT, group + w.superscalesAt + index * Float.BYTES);
   }
 }

@@ -22,6 +22,89 @@ import jdk.incubator.vector.VectorOperators;
 final class VectorAttention {
   private VectorAttention() {}
 
+  /// A part of attention over a tile. One call runs them all, so that the compiler compiles each by
+  /// itself: of a call with three or more targets it inlines none, and together they pass the size
+  /// above which it calls vector operations.
+  private interface Step {
+    void run(KvTile tile, long keyOffset, long valueOffset, int positions, AttentionState state);
+  }
+
+  private static final Step[] WIDE = {
+    VectorAttention::scores, VectorAttention::weighAll, VectorAttention::addValues
+  };
+
+  private static final Step[] HALF = {
+    VectorAttention::widen,
+    VectorAttention::scores,
+    VectorAttention::weighAll,
+    VectorAttention::addValues
+  };
+
+  /// See [Kernels#attendTile].
+  static void attend(
+      KvTile tile, long keyOffset, long valueOffset, int positions, AttentionState state) {
+    for (Step step : tile.half() ? HALF : WIDE) {
+      step.run(tile, keyOffset, valueOffset, positions, state);
+    }
+  }
+
+  private static void widen(
+      KvTile tile, long keyOffset, long valueOffset, int positions, AttentionState state) {
+    widen(tile.keys(), keyOffset, tile.headDim() * tile.positions(), state.wideKeys, 0);
+    widen(tile.values(), valueOffset, positions * tile.valueStride(), state.wideValues, 0);
+  }
+
+  private static void scores(
+      KvTile tile, long keyOffset, long valueOffset, int positions, AttentionState state) {
+    MemorySegment keys = tile.half() ? state.wideKeys : tile.keys();
+    long first = tile.half() ? 0 : keyOffset;
+    int headDim = tile.headDim();
+    int step = tile.positions();
+    for (int p = 0; p < step; p += L) {
+      long key = first + p * 4L;
+      int g = 0;
+      for (; g <= state.group - 4; g += 4) {
+        int to = g * state.positions + p;
+        scores4(state.query, g * headDim, headDim, keys, key, step, state.weights, to);
+      }
+      for (; g < state.group; g++) {
+        int to = g * state.positions + p;
+        scores1(state.query, g * headDim, headDim, keys, key, step, state.weights, to);
+      }
+    }
+  }
+
+  private static void weighAll(
+      KvTile tile, long keyOffset, long valueOffset, int positions, AttentionState state) {
+    for (int g = 0; g < state.group; g++) {
+      float rescale = weigh(state, g, positions);
+      if (rescale != 1) {
+        scale(state.output, g * state.valueStride, state.valueStride, rescale);
+      }
+    }
+  }
+
+  private static void addValues(
+      KvTile tile, long keyOffset, long valueOffset, int positions, AttentionState state) {
+    MemorySegment values = tile.half() ? state.wideValues : tile.values();
+    long first = tile.half() ? 0 : valueOffset;
+    int stride = tile.valueStride();
+    int step = state.positions;
+    float[] weights = state.weights;
+    for (int d = 0; d < stride; d += L) {
+      long value = first + d * 4L;
+      int g = 0;
+      for (; g <= state.group - 4; g += 4) {
+        int to = g * stride + d;
+        addValues4(weights, g * step, step, positions, values, value, stride, state.output, to);
+      }
+      for (; g < state.group; g++) {
+        int to = g * stride + d;
+        addValues1(weights, g * step, positions, values, value, stride, state.output, to);
+      }
+    }
+  }
+
   private static FloatVector load(long address) {
     return FloatVector.fromMemorySegment(F, MEMORY, address, LE);
   }

@@ -134,8 +134,8 @@ public final class VectorKernels implements Kernels {
   @Override
   public boolean decodesFasterFromCopy(DType type) {
     return switch (type) {
-      case Q4_0, Q4_K, Q6_K -> true;
-      case F32, F16, BF16, Q8_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, IQ4_NL, IQ4_XS -> false;
+      case Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K -> true;
+      case F32, F16, BF16, Q8_0, Q2_K, Q3_K, IQ4_NL, IQ4_XS -> false;
     };
   }
 
@@ -152,13 +152,13 @@ public final class VectorKernels implements Kernels {
       QuantizedActivations x,
       MemorySegment out,
       boolean add,
-      PackedScratch scratch) {
+      float[] scratch) {
     for (int group = groupStart; group < groupEnd; group++) {
       VectorPacked.group(w, group, x, scratch);
       long groupBytes = PackedMatrix.GROUP * (long) Float.BYTES;
       long at = OpenMemory.address(out, group * groupBytes, groupBytes);
       for (int row = 0; row < PackedMatrix.GROUP; row += L) {
-        FloatVector sums = FloatVector.fromArray(F, scratch.rows, row);
+        FloatVector sums = FloatVector.fromArray(F, scratch, row);
         FloatVector result = add ? sums.add(load(at + row * 4L)) : sums;
         result.intoMemorySegment(MEMORY, at + row * 4L, LE);
       }
@@ -317,87 +317,6 @@ public final class VectorKernels implements Kernels {
   @Override
   public void attendTile(
       KvTile tile, long keyOffset, long valueOffset, int positions, AttentionState state) {
-    MemorySegment keys = tile.keys();
-    MemorySegment values = tile.values();
-    if (tile.half()) {
-      VectorAttention.widen(keys, keyOffset, tile.headDim() * tile.positions(), state.wideKeys, 0);
-      VectorAttention.widen(
-          values, valueOffset, positions * tile.valueStride(), state.wideValues, 0);
-      keys = state.wideKeys;
-      keyOffset = 0;
-      values = state.wideValues;
-      valueOffset = 0;
-    }
-    scores(tile, keys, keyOffset, state);
-    for (int g = 0; g < state.group; g++) {
-      float rescale = VectorAttention.weigh(state, g, positions);
-      if (rescale != 1) {
-        VectorAttention.scale(state.output, g * state.valueStride, state.valueStride, rescale);
-      }
-    }
-    addValues(tile, values, valueOffset, positions, state);
-  }
-
-  private static void scores(
-      KvTile tile, MemorySegment keys, long keyOffset, AttentionState state) {
-    int headDim = tile.headDim();
-    for (int p = 0; p < tile.positions(); p += L) {
-      long key = keyOffset + p * 4L;
-      int g = 0;
-      for (; g <= state.group - 4; g += 4) {
-        VectorAttention.scores4(
-            state.query,
-            g * headDim,
-            headDim,
-            keys,
-            key,
-            tile.positions(),
-            state.weights,
-            g * state.positions + p);
-      }
-      for (; g < state.group; g++) {
-        VectorAttention.scores1(
-            state.query,
-            g * headDim,
-            headDim,
-            keys,
-            key,
-            tile.positions(),
-            state.weights,
-            g * state.positions + p);
-      }
-    }
-  }
-
-  private static void addValues(
-      KvTile tile, MemorySegment values, long valueOffset, int positions, AttentionState state) {
-    int stride = tile.valueStride();
-    for (int d = 0; d < stride; d += L) {
-      long value = valueOffset + d * 4L;
-      int g = 0;
-      for (; g <= state.group - 4; g += 4) {
-        VectorAttention.addValues4(
-            state.weights,
-            g * state.positions,
-            state.positions,
-            positions,
-            values,
-            value,
-            stride,
-            state.output,
-            g * stride + d);
-      }
-      for (; g < state.group; g++) {
-        VectorAttention.addValues1(
-            state.weights,
-            g * state.positions,
-            positions,
-            values,
-            value,
-            stride,
-            state.output,
-            g * stride + d);
-      }
-    }
+    VectorAttention.attend(tile, keyOffset, valueOffset, positions, state);
   }
 }

@@ -16,6 +16,10 @@ import java.util.Random;
 final class KernelCases {
   static final long SEED = 20261121;
 
+  /// The types whose copies have another order.
+  static final List<DType> REORDERED =
+      List.of(DType.Q4_0, DType.Q4_1, DType.Q5_0, DType.Q5_1, DType.Q4_K, DType.Q5_K, DType.Q6_K);
+
   private static final int ROWS = 64;
   private static final int COLUMNS = 2048;
   private static final int TOKENS = 32;
@@ -47,7 +51,7 @@ final class KernelCases {
       names.add("widen-" + type);
       names.add("multiplyRows-" + type);
     }
-    for (DType type : new DType[] {DType.Q4_0, DType.Q4_K, DType.Q6_K}) {
+    for (DType type : REORDERED) {
       names.add("gemvPacked-" + type);
     }
     names.addAll(
@@ -133,7 +137,7 @@ final class KernelCases {
     QuantizedActivations x = new QuantizedActivations(COLUMNS);
     kernels.quantize(floats(COLUMNS), 0, COLUMNS, x);
     MemorySegment out = floats(ROWS);
-    PackedScratch scratch = new PackedScratch();
+    float[] scratch = new float[Kernels.GEMV_SCRATCH];
     return new Call(
         () -> kernels.gemvPacked(packed, 0, ROWS / PackedMatrix.GROUP, x, out, false, scratch),
         () -> out.toArray(FLOAT));

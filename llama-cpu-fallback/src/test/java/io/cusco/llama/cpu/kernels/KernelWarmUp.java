@@ -114,8 +114,8 @@ final class KernelWarmUp {
   private void packedWeights() {
     QuantizedActivations quantized = new QuantizedActivations(COLUMNS);
     repeat(() -> kernels.quantize(x, 0, COLUMNS, quantized));
-    PackedScratch scratch = new PackedScratch();
-    for (DType type : new DType[] {DType.Q4_0, DType.Q4_K, DType.Q6_K}) {
+    float[] scratch = new float[Kernels.GEMV_SCRATCH];
+    for (DType type : KernelCases.REORDERED) {
       long rowBytes = type.numBytes(COLUMNS);
       MemorySegment blocks = NativeMemory.allocateZeroed(ROWS * rowBytes, arena);
       for (long i = 0; i < blocks.byteSize(); i++) {
