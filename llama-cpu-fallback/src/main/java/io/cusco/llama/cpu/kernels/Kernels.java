@@ -71,6 +71,7 @@ public interface Kernels {
   /// `groupStart .. groupEnd - 1` of [PackedMatrix#GROUP] rows, which are filled.
   ///
   /// @param out `[rows]`, indexed by row
+  /// @param scratch at least [PackedMatrix#GROUP] floats
   void gemvPacked(
       PackedMatrix w,
       int groupStart,

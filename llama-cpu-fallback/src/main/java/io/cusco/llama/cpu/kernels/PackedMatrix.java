@@ -38,7 +38,7 @@ public final class PackedMatrix {
   /// Rows side by side: the lanes of the widest vector.
   public static final int GROUP = 16;
 
-  /// Columns that [#wordOf] places among a few words: those of an activation's scale.
+  /// Columns whose numbers fill whole words at any number of bits.
   static final int BLOCK = 32;
 
   /// Where a word's high bits begin.
