@@ -26,11 +26,13 @@ import jdk.incubator.vector.VectorOperators;
 ///   sums: [4 rows][4 tokens][lanes]
 /// ```
 ///
-/// A panel that was widened before is multiplied faster; but writing and reading it costs more than
-/// that up to about twelve tokens. Where there are fewer rows or tokens the last is taken again.
+/// A panel that was widened before is multiplied faster, but writing it and reading it back costs
+/// more than that up to about twelve tokens. Where there are fewer rows or tokens the last is taken
+/// again.
 ///
 /// The kernels call the Vector API itself and not through methods of ours: past a certain size
-/// (`NodeCountInliningCutoff`) the compiler still inlines the API's, a little later, and no others.
+/// (`NodeCountInliningCutoff`) the compiler goes on inlining the API's methods, and no others. That
+/// is why they are written out, beyond the usual length.
 final class VectorRows {
   /// Rows, and tokens, of a tile.
   private static final int TILE = 4;
@@ -47,7 +49,7 @@ final class VectorRows {
   /// sixteen tokens, where the others are a little faster with tokens in the lanes.
   static boolean takes(Matrix w, int tokens) {
     return switch (w.type()) {
-      case BF16 -> L == 16 && w.columns() % 32 == 0 && tokens <= L;
+      case BF16 -> L == 16 && w.columns() % L == 0 && tokens <= L;
       case Q8_0, Q4_0 -> L == 16 && tokens < L;
       default -> false;
     };
@@ -83,6 +85,7 @@ final class VectorRows {
     }
   }
 
+  /// One tile: `[4][4][lanes]` of `sums`.
   private static void tile(
       Matrix w,
       int row,
@@ -107,7 +110,7 @@ final class VectorRows {
   }
 
   /// Q8_0: a turn is a block of each row, two vectors.
-  static void q8_0(
+  private static void q8_0(
       long w,
       long rowBytes,
       int lastRow,
@@ -248,7 +251,7 @@ final class VectorRows {
   }
 
   /// BF16: a turn is a vector of each row.
-  static void bf16(
+  private static void bf16(
       long w,
       long rowBytes,
       int lastRow,
@@ -349,7 +352,7 @@ final class VectorRows {
   }
 
   /// Q4_0: a turn is a block of each row; low nibbles are its first sixteen columns.
-  static void q4_0(
+  private static void q4_0(
       long w,
       long rowBytes,
       int lastRow,
