@@ -120,9 +120,6 @@ final class BatchIntake implements Runnable {
       submit(number, line.customId(), read(line), 1);
     } catch (ApiException e) {
       answers.add(refusal(number, line.customId(), e));
-    } catch (OutOfMemoryError e) {
-      // What it took is free again, and a run that ended here would end here when it is resumed.
-      answers.add(refusal(number, line.customId(), tooLarge(e)));
     }
   }
 
@@ -145,6 +142,9 @@ final class BatchIntake implements Runnable {
       return reader.read(line.endpoint(), line.body(), Ids.mix(seed, line.customId()));
     } catch (JsonValueException e) {
       throw new ApiException(400, e.path(), "", e.getMessage(), e);
+    } catch (OutOfMemoryError e) {
+      // What it took is free again, and a run that ended here would end here when it is resumed.
+      throw tooLarge(e);
     }
   }
 

@@ -29,20 +29,13 @@ public final class JsonValue {
   /// Deeper than the JSON schemas of any tool; bounds the recursion over a value.
   private static final int MAX_NESTING = 128;
 
-  /// Values, names and brackets: the ids of some contexts of 128k. In memory each is fifty times as
-  /// large as in a text.
-  private static final int MAX_TOKENS = 1 << 21;
-
   /// Characters of a wrong value that a message quotes.
   private static final int MAX_SHOWN = 60;
 
   private static final JsonFactory FACTORY =
       JsonFactory.builder()
           .streamReadConstraints(
-              StreamReadConstraints.builder()
-                  .maxNestingDepth(MAX_NESTING)
-                  .maxTokenCount(MAX_TOKENS)
-                  .build())
+              StreamReadConstraints.builder().maxNestingDepth(MAX_NESTING).build())
           .build();
 
   /// A number as it was written.
