@@ -320,7 +320,8 @@ class EmulatedFp8ModelTest {
         capacities[compute == ComputeMode.FP8 ? 1 : 0] = model.kvCache().numBlocks();
       }
     }
-    // Two million parameters, a byte less each, half a megabyte more for rows of e4m3; 16 KiB of keys
+    // Two million parameters, a byte less each, half a megabyte more for rows of e4m3; 16 KiB of
+    // keys
     // and values a block.
     assertThat(capacities[1] - capacities[0]).isGreaterThan(50);
   }
