@@ -315,15 +315,17 @@ class EmulatedFp8ModelTest {
       standIn.reset(small, SEED);
       LlamaConfig wide =
           new LlamaConfig(
-              256, 1024, 1, 4, 2, 64, 131, 4096, 1e-5f, 1e4, new RopeScaling.None(), false);
+              256, 1024, 2, 4, 2, 64, 131, 4096, 1e-5f, 1e4, new RopeScaling.None(), false);
       try (Backend backend = backend();
           RandomModel random = new RandomModel(wide, RotaryLayout.ROTATE_HALF, SEED);
           LlamaModel model =
-              backend.load(random.config(), random.weights(), ModelOptions.of(compute, 4096, 12))) {
+              backend.load(random.config(), random.weights(), ModelOptions.of(compute, 4096, 48))) {
         capacities[compute == ComputeMode.FP8 ? 1 : 0] = model.kvCache().numBlocks();
       }
     }
-    // A million parameters, a byte less each; 8 KiB of keys and values a block.
+    // Two million parameters, a byte less each, half a megabyte more for rows of e4m3; 16 KiB of
+    // keys
+    // and values a block.
     assertThat(capacities[1] - capacities[0]).isGreaterThan(50);
   }
 
