@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /// storing costs is another matter (`AbstractRopeKernelTest`). Scales differ from row to row, and
 /// slots that nobody sees have none.
 abstract class AbstractFp8AttentionKernelTest extends AbstractKernelTest {
-  private static final int[][] DECODES = {{1, 1}, {1, 16}, {1, 17}, {1, 65}, {1, 300}};
+  private static final int[][] DECODES = {{1, 1}, {1, 16}, {1, 0}, {1, 17}, {1, 65}, {1, 300}};
 
   private static final int[][] MIXED = {{5, 5}, {1, 17}, {130, 131}, {3, 200}, {2, 2}, {17, 18}};
 
@@ -55,10 +55,18 @@ abstract class AbstractFp8AttentionKernelTest extends AbstractKernelTest {
   @EnumSource(ActivationType.class)
   void anyHeadWidthIsServed(ActivationType type) {
     int[][] shapes = {
-      {4, 2, 18}, {2, 1, 48}, {1, 1, 256}, {3, 1, type == ActivationType.F32 ? 64 : 80}
+      {4, 2, 18}, {2, 2, 40}, {1, 1, 256}, {3, 1, type == ActivationType.F32 ? 64 : 80}
     };
     for (int[] shape : shapes) {
-      check(type, shape[0], shape[1], shape[2], 7, new int[][] {{5, 5}, {1, 17}, {3, 200}, {1, 1}});
+      check(type, shape[0], shape[1], shape[2], 7, new int[][] {{5, 5}, {1, 17}, {1, 0}, {3, 200}});
+    }
+  }
+
+  /// Where a warp's keys are more than its ring holds.
+  @Test
+  void splitsGrowWithContextsThatHaveTooManyOfThem() {
+    for (ActivationType type : new ActivationType[] {ActivationType.BF16, ActivationType.F16}) {
+      check(type, 2, 1, 64, 256, new int[][] {{1, 64 * 256 + 300}});
     }
   }
 
