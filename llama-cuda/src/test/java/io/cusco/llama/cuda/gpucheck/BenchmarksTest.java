@@ -12,6 +12,7 @@ import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
 import io.cusco.llama.cuda.standin.EmulatedGpu;
 import io.cusco.llama.model.KvCacheSpec;
+import io.cusco.llama.model.StepInput;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -90,7 +91,7 @@ class BenchmarksTest {
   @EnumSource(KvType.class)
   void theTimedAttentionWritesEveryOutput(KvType kvType, CudaContext context) {
     KvCacheSpec cache = new KvCacheSpec(16, 9);
-    BenchmarkStep step = new BenchmarkStep(cache, 1, 3, 0, 3, 39, 1);
+    StepInput step = BenchmarkStep.of(cache, 1, 3, 0, 3, 39, 1);
     try (ShippedKernels kernels = new ShippedKernels(context);
         CudaStream stream = CudaStream.create(context);
         ShippedKernels.Attention attention = kernels.attention(4, 2, 64, kvType, cache, step);

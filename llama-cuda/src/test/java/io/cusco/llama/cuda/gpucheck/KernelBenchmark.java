@@ -122,7 +122,7 @@ final class KernelBenchmark {
     int batch = sizes.decodeBatch;
     int blocks = batch * Math.ceilDiv(sizes.decodeContext, BLOCK_SIZE);
     KvCacheSpec cache = new KvCacheSpec(BLOCK_SIZE, blocks);
-    StepInput step = new BenchmarkStep(cache, 1, batch, 0, batch, sizes.decodeContext - 1, 1);
+    StepInput step = BenchmarkStep.of(cache, 1, batch, 0, batch, sizes.decodeContext - 1, 1);
     double keyValueBytes =
         2.0
             * batch
@@ -138,7 +138,7 @@ final class KernelBenchmark {
       ShippedKernels kernels, CudaStream stream, GpuTimer timer, int length) {
     int prompts = sizes.prompts(length);
     KvCacheSpec cache = new KvCacheSpec(BLOCK_SIZE, prompts * Math.ceilDiv(length, BLOCK_SIZE));
-    StepInput step = new BenchmarkStep(cache, 1, prompts, 0, prompts, 0, length);
+    StepInput step = BenchmarkStep.of(cache, 1, prompts, 0, prompts, 0, length);
     double flops = prompts * Roofline.attentionFlops(sizes.heads, sizes.headDim, length);
     Timing timing = attend(kernels, stream, timer, KvType.AUTO, cache, step);
     String name = sizes.prefillName(length);

@@ -148,7 +148,7 @@ final class ModelBenchmark {
       return;
     }
     StepInput step =
-        new BenchmarkStep(
+        BenchmarkStep.of(
             model.kvCache(), shape.config.vocabSize(), batch, 0, batch, sizes.context - 1, 1);
     Timing timing = time(model, step, sizes.decodeRuns);
     Measurement measured = Measurement.of(id, name, "wall", timing, batch, "tokens/s");
@@ -173,7 +173,7 @@ final class ModelBenchmark {
         return false;
       }
       int count = Math.min(atOnce, batch - first);
-      run(model, new BenchmarkStep(model.kvCache(), vocabSize, batch, first, count, 0, tokens));
+      run(model, BenchmarkStep.of(model.kvCache(), vocabSize, batch, first, count, 0, tokens));
     }
     return !share.isSpent();
   }
@@ -187,7 +187,7 @@ final class ModelBenchmark {
       return;
     }
     StepInput step =
-        new BenchmarkStep(
+        BenchmarkStep.of(
             model.kvCache(), shape.config.vocabSize(), prompts, 0, prompts, 0, sizes.prompt);
     Timing timing = time(model, step, sizes.prefillRuns);
     Measurement measured =
