@@ -21,16 +21,10 @@ public record Tolerance(String name, double largest, double rms, double meanKl) 
   /// Activations quantised to 8 bits.
   public static final Tolerance INT8_INPUTS = new Tolerance("int8 inputs", 3.5e-1, 6e-2, 1.5e-2);
 
-  /// Weights and inputs of the layers' products rounded to e4m3, with a scale for each row.
-  ///
-  /// With three bits of mantissa a rounding is off by 2^-4 of the power of two below at most, as a
-  /// root mean square by 2^-4 / sqrt(3), which is 2.5 % of values spread evenly over a power of
-  /// two; with two such factors a product of independent terms is off by 3.5 % of its size. Seven
-  /// matrices a layer and three layers, as if each one's result were all that the logits are made
-  /// of and the errors independent: 0.035 sqrt(21) = 0.16. Among some thousand logits the largest
-  /// is at 4.5 times that. Logits that differ by a standard deviation s are s^2 / 2 apart in
-  /// divergence, and the mini models' logits have one of 2.7: (0.16 * 2.7)^2 / 2.
-  public static final Tolerance FP8 = new Tolerance("FP8 weights and inputs", 0.72, 0.16, 9.3e-2);
+  /// Weights and inputs of the layers' products rounded to e4m3, with a scale for each row. The
+  /// rounding alone, in float64 (`Fp8ErrorTest`), makes up to 1.25 / 0.164 / 0.082; which way a
+  /// number falls differs between two implementations, so that half as much again is allowed.
+  public static final Tolerance FP8 = new Tolerance("FP8 weights and inputs", 1.9, 0.25, 0.125);
 
   /// Keys and values rounded to e4m3, whose steps are sixteen times those of bfloat16, beside
   /// bfloat16 inputs. The rounding alone, in float64 (`Fp8KvErrorTest`), makes up to 0.60 / 0.087 /

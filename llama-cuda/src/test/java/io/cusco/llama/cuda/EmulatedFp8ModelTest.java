@@ -10,11 +10,7 @@ import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.KvType;
 import io.cusco.llama.backend.LoadProgress;
 import io.cusco.llama.backend.ModelOptions;
-import io.cusco.llama.checkpoint.BlockFormats;
-import io.cusco.llama.checkpoint.DType;
-import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.checkpoint.LlamaWeights.RotaryLayout;
-import io.cusco.llama.checkpoint.TensorView;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.config.RopeScaling;
 import io.cusco.llama.cuda.driver.CudaProbe;
@@ -30,11 +26,8 @@ import io.cusco.llama.testkit.ReferenceLlama;
 import io.cusco.llama.testkit.TestSteps;
 import io.cusco.llama.testkit.Tolerance;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.EnumMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -117,7 +110,7 @@ class EmulatedFp8ModelTest {
             try (Arena arena = Arena.ofConfined()) {
               assertClose(
                   actual,
-                  new ReferenceLlama(random.config(), rounded(random.weights(), arena))
+                  new ReferenceLlama(random.config(), Fp8Network.rounded(random.weights(), arena))
                       .forward(ids),
                   Tolerance.BF16_INPUTS);
             }
@@ -142,10 +135,10 @@ class EmulatedFp8ModelTest {
           try (Arena arena = Arena.ofConfined()) {
             new ReferenceLlama(
                     random.config(),
-                    rounded(random.weights(), arena),
+                    Fp8Network.rounded(random.weights(), arena),
                     keepFirstLayer(expected),
                     KvType.AUTO,
-                    EmulatedFp8ModelTest::rounded)
+                    Fp8Network::rounded)
                 .forward(ids);
           }
         });
@@ -184,73 +177,6 @@ class EmulatedFp8ModelTest {
       difference.add(actual[i], row, deviation);
     }
     assertThat(difference.within(tolerance)).as("%s, allowed %s", difference, tolerance).isTrue();
-  }
-
-  /// The network whose layers' matrices are what their e4m3 stand for.
-  private static LlamaWeights rounded(LlamaWeights weights, Arena arena) {
-    List<LlamaWeights.Layer> layers =
-        weights.layers().stream()
-            .map(layer ->
-                new LlamaWeights.Layer(
-                    layer.inputNorm(),
-                    rounded(layer.qProj(), arena),
-                    rounded(layer.kProj(), arena),
-                    rounded(layer.vProj(), arena),
-                    rounded(layer.oProj(), arena),
-                    layer.postAttentionNorm(),
-                    rounded(layer.gateProj(), arena),
-                    rounded(layer.upProj(), arena),
-                    rounded(layer.downProj(), arena)))
-            .toList();
-    return new LlamaWeights(
-        rounded16(weights.embedTokens(), arena),
-        layers,
-        weights.norm(),
-        weights.head(),
-        weights.rotaryLayout());
-  }
-
-  /// Embeddings are bfloat16.
-  private static TensorView rounded16(TensorView tensor, Arena arena) {
-    MemorySegment values = arena.allocate(tensor.numElements() * Short.BYTES, 16);
-    for (int row = 0; row < tensor.rows(); row++) {
-      float[] exact = new float[tensor.columns()];
-      BlockFormats.dequantizeRow(tensor, row, exact);
-      byte[] bytes = KernelDevice.encode(ActivationType.BF16, exact);
-      MemorySegment.copy(
-          MemorySegment.ofArray(bytes), 0, values, (long) row * bytes.length, bytes.length);
-    }
-    return new TensorView(tensor.name(), DType.BF16, tensor.shape(), values);
-  }
-
-  private static LlamaWeights.Linear rounded(LlamaWeights.Linear linear, Arena arena) {
-    TensorView tensor = linear.weight();
-    if (tensor.columns() % Fp8Kernels.MULTIPLE != 0) {
-      return linear;
-    }
-    MemorySegment values = arena.allocate(tensor.numElements() * Float.BYTES, 16);
-    for (int row = 0; row < tensor.rows(); row++) {
-      float[] exact = new float[tensor.columns()];
-      BlockFormats.dequantizeRow(tensor, row, exact);
-      Fp8Row codes = Fp8Row.of(KernelDevice.rounded(ActivationType.BF16, exact));
-      for (int i = 0; i < exact.length; i++) {
-        values.setAtIndex(
-            ValueLayout.JAVA_FLOAT, (long) row * exact.length + i, (float) codes.value(i));
-      }
-    }
-    return new LlamaWeights.Linear(
-        new TensorView(tensor.name(), DType.F32, tensor.shape(), values), linear.bias());
-  }
-
-  private static double[] rounded(double[] row) {
-    float[] floats = new float[row.length];
-    for (int i = 0; i < floats.length; i++) {
-      floats[i] = (float) row[i];
-    }
-    Fp8Row codes = Fp8Row.of(KernelDevice.rounded(ActivationType.BF16, floats));
-    double[] values = new double[row.length];
-    Arrays.setAll(values, codes::value);
-    return values;
   }
 
   /// Twelve sequences are many rows.

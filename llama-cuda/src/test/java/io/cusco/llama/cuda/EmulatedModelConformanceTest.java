@@ -49,7 +49,7 @@ class EmulatedModelConformanceTest extends ModelConformance {
               "llama32-tied/hf-bf16",
               "mqa/hf-bf16"),
           ComputeMode.FP8,
-          Set.of("mqa/hf-bf16"));
+          Set.of("kquant/kquant-Q4_K_M-like.gguf", "attn-bias/attn-bias-F16.gguf"));
 
   @Override
   protected boolean includes(Golden golden, ComputeMode compute) {
