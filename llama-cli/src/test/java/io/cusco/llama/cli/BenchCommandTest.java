@@ -68,11 +68,12 @@ class BenchCommandTest {
 
   @Test
   void aCacheThatTheCpuDoesNotHaveIsRefused() {
-    String[] tiny = {"bench", "--synthetic", "tiny", "--prompt-tokens", "8", "--gen-tokens", "2"};
-    Cli.Result fp8 = Cli.run(concat(tiny, "--backend", "cpu", "--kv-type", "fp8"));
+    String[] small = {"--prompt-tokens", "8", "--gen-tokens", "2", "--backend", "cpu"};
+    Cli.Result fp8 = Cli.run(concat(small, "bench", "--synthetic", "tiny", "--kv-type", "fp8"));
     assertThat(fp8.code()).isEqualTo(1);
     assertThat(fp8.err()).contains("FP8", "--backend cuda");
-    assertThat(Cli.run(concat(tiny, "--kv-type", "int4")).code()).isEqualTo(2);
+    assertThat(Cli.run(concat(small, "bench", "--synthetic", "tiny", "--kv-type", "int4")).code())
+        .isEqualTo(2);
   }
 
   @Test
