@@ -87,6 +87,11 @@ public abstract class ModelConformance {
     return Integer.MAX_VALUE;
   }
 
+  /// How many of a golden model's prompts are compared; a slow device takes fewer.
+  protected int goldenPrompts() {
+    return Integer.MAX_VALUE;
+  }
+
   /// How many tokens of a golden prompt come in one step: 1 where single tokens take a way of their
   /// own.
   protected int goldenTokensPerStep() {
@@ -145,7 +150,7 @@ public abstract class ModelConformance {
       assertThat(checkpoint.config().vocabSize()).isEqualTo(golden.vocabSize());
       Difference difference = new Difference();
       try (LlamaModel model = load(checkpoint, compute, 512)) {
-        for (Prompt prompt : golden.prompts()) {
+        for (Prompt prompt : golden.prompts().stream().limit(goldenPrompts()).toList()) {
           float[][] logits = goldenLogits(model, prompt.ids());
           for (int i = 0; i < prompt.positions().length; i++) {
             difference.add(logits[prompt.positions()[i]], prompt.logits()[i], golden.logitsStd());
