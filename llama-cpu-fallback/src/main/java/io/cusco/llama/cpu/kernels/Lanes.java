@@ -117,6 +117,10 @@ final class Lanes {
         .reinterpretAsFloats();
   }
 
+  private static IntVector broadcast(int value) {
+    return IntVector.broadcast(I, value);
+  }
+
   /// float16 bits to floats, exact: subnormals, infinities and signed zeros included.
   ///
   /// Exponent and mantissa move into a float's fields, the largest exponent to the largest, so the
@@ -124,18 +128,21 @@ final class Lanes {
   /// a leading one that it does not have. `2 f - 2^98` is right for those, and for all others not
   /// below `f`. So the smaller one is taken, as integers, whose order is that of positive floats.
   /// No value on the way is a subnormal float, for which processors take a hundred cycles.
+  ///
+  /// Constants are broadcast by name: `and(int)` does the same, but makes the compiler's graph
+  /// larger, and with this in it a kernel is near the size at which calls are left as calls.
   static FloatVector f16ToFloat(ShortVector bits) {
     IntVector signed = (IntVector) bits.convertShape(VectorOperators.S2I, I, 0);
-    FloatVector f =
+    IntVector f =
         signed
             .lanewise(VectorOperators.LSHL, 13)
-            .and(F16_MAGNITUDE)
-            .add(F16_REBIAS)
-            .reinterpretAsFloats();
+            .and(broadcast(F16_MAGNITUDE))
+            .add(broadcast(F16_REBIAS));
     FloatVector subnormal =
-        f.fma(FloatVector.broadcast(F, 2), FloatVector.broadcast(F, -TWO_POW_98));
-    FloatVector magnitude =
-        f.reinterpretAsInts().min(subnormal.reinterpretAsInts()).reinterpretAsFloats();
-    return magnitude.mul(signed.and(SIGN).or(TWO_POW_MINUS_112).reinterpretAsFloats());
+        f.reinterpretAsFloats()
+            .fma(FloatVector.broadcast(F, 2), FloatVector.broadcast(F, -TWO_POW_98));
+    FloatVector magnitude = f.min(subnormal.reinterpretAsInts()).reinterpretAsFloats();
+    IntVector scale = signed.and(broadcast(SIGN)).or(broadcast(TWO_POW_MINUS_112));
+    return magnitude.mul(scale.reinterpretAsFloats());
   }
 }

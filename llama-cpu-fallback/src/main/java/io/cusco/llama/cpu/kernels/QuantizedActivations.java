@@ -28,11 +28,11 @@ public final class QuantizedActivations {
   /// `[columns / 32]`: the sum of a block's integers.
   final int[] sums;
 
-  /// `[columns / 32]`: 16 times the sums of the even and of the odd columns, as a pair.
-  final int[] sixteenfold;
+  /// `[columns / 32]`: minus 16 times the sums of the even and of the odd columns, as a pair.
+  final int[] minus16;
 
-  /// `[columns / 16]`: 32 times the sums of the even and of the odd columns, as a pair.
-  final int[] offsets;
+  /// `[columns / 16]`: minus 32 times the sums of the even and of the odd columns, as a pair.
+  final int[] minus32;
 
   /// The integers of the block in work.
   final short[] block = new short[BLOCK];
@@ -44,8 +44,8 @@ public final class QuantizedActivations {
     scales = new float[blocks];
     negativeSums = new float[blocks];
     sums = new int[blocks];
-    sixteenfold = new int[blocks];
-    offsets = new int[2 * blocks];
+    minus16 = new int[blocks];
+    minus32 = new int[2 * blocks];
   }
 
   /// Takes over [#block] as block `index`.
@@ -64,12 +64,12 @@ public final class QuantizedActivations {
       }
       evens += even;
       odds += odd;
-      offsets[2 * index + half] = pair(32 * even, 32 * odd);
+      minus32[2 * index + half] = pair(-32 * even, -32 * odd);
     }
     scales[index] = scale;
     sums[index] = evens + odds;
     negativeSums[index] = -scale * sums[index];
-    sixteenfold[index] = pair(16 * evens, 16 * odds);
+    minus16[index] = pair(-16 * evens, -16 * odds);
   }
 
   private static int pair(int low, int high) {

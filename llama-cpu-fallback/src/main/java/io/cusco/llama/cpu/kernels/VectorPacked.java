@@ -35,6 +35,11 @@ import jdk.incubator.vector.VectorSpecies;
 /// unrolled, and so made a shift by a constant, only after calls have become instructions: written
 /// out four times, the method passes the size at which Vector API operations are called.
 ///
+/// A kernel must not be inlined into [#group], where two of them pass that size together. The
+/// compiler inlines no method of more than 325 bytecodes (`-XX:FreqInlineSize`), so loads, shifts
+/// and broadcasts are written out in them; a test counts. Near the limit it still inlines the
+/// Vector API, not methods of ours: those stand before [#half], the largest part.
+///
 /// Numbers are taken apart in int lanes: shifts of short lanes compile to shifts by a register.
 final class VectorPacked {
   private static final VectorSpecies<Short> PAIRS = VectorSpecies.of(short.class, F.vectorShape());
@@ -50,37 +55,22 @@ final class VectorPacked {
     for (int row = 0; row < PackedMatrix.GROUP; row += L) {
       switch (w.type()) {
         case Q4_0 -> fourBits(w, group, row, 8, x, sums);
-        case Q4_1 -> {
-          fourBits(w, group, row, 0, x, sums);
-          addMinima(w, group, row, x, sums);
-        }
+        case Q4_1 -> fourBits(w, group, row, 0, x, sums);
         case Q5_0 -> fiveBits(w, group, row, 16, x, sums);
-        case Q5_1 -> {
-          fiveBits(w, group, row, 0, x, sums);
-          addMinima(w, group, row, x, sums);
-        }
+        case Q5_1 -> fiveBits(w, group, row, 0, x, sums);
         case Q4_K -> fourBitsK(w, group, row, x, sums);
         case Q5_K -> fiveBitsK(w, group, row, x, sums);
         case Q6_K -> sixBitsK(w, group, row, x, sums);
         default -> throw new IllegalStateException(w.type() + " is not reordered");
       }
+      if (w.type() == DType.Q4_1 || w.type() == DType.Q5_1) {
+        addMinima(w, group, row, x, sums);
+      }
     }
   }
 
-  private static IntVector load(long address) {
-    return IntVector.fromMemorySegment(I, MEMORY, address, LE);
-  }
-
-  private static ShortVector pair(int[] pairs, int index) {
-    return IntVector.broadcast(I, pairs[index]).reinterpretAsShorts();
-  }
-
-  private static IntVector nibbles(IntVector words, int shift) {
-    return words.lanewise(VectorOperators.LSHR, shift).and(NIBBLES);
-  }
-
   private static IntVector above(IntVector words, int rotation, int mask) {
-    return words.lanewise(VectorOperators.ROR, rotation).and(mask);
+    return words.lanewise(VectorOperators.ROR, rotation).and(IntVector.broadcast(I, mask));
   }
 
   /// Even columns and odd columns together.
@@ -112,10 +102,6 @@ final class VectorPacked {
     return FloatVector.fromMemorySegment(F, MEMORY, address, LE);
   }
 
-  private static FloatVector broadcast(float value) {
-    return FloatVector.broadcast(F, value);
-  }
-
   /// Q4_0, and Q4_1 without its minima.
   private static void fourBits(
       PackedMatrix w, int group, int row, int offset, QuantizedActivations x, float[] sums) {
@@ -130,15 +116,26 @@ final class VectorPacked {
     for (int k = 0; k < blocks; k++) {
       ShortVector products = ShortVector.zero(PAIRS);
       for (int word = 0; word < 4; word++) {
-        IntVector words = load(numbers + k * 256L + word * 64L);
+        IntVector words =
+            IntVector.fromMemorySegment(I, MEMORY, numbers + k * 256L + word * 64L, LE);
         for (int s = 0; s < 4; s++) {
-          ShortVector q = nibbles(words, 4 * s).reinterpretAsShorts();
-          products = q.mul(pair(pairs, k * 16 + word * 4 + s)).add(products);
+          ShortVector q =
+              words
+                  .lanewise(VectorOperators.LSHR, 4 * s)
+                  .and(IntVector.broadcast(I, NIBBLES))
+                  .reinterpretAsShorts();
+          products =
+              q.mul(IntVector.broadcast(I, pairs[k * 16 + word * 4 + s]).reinterpretAsShorts())
+                  .add(products);
         }
       }
-      IntVector product = halves(products).sub(offset * xSums[k]);
-      FloatVector scale = half(OpenMemory.within(scales + k * scaleStep)).mul(xScales[k]);
-      sum = toFloat(product).fma(scale, sum);
+      IntVector both = products.reinterpretAsInts();
+      IntVector even = both.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 16);
+      IntVector odd = both.lanewise(VectorOperators.ASHR, 16);
+      IntVector product = even.add(odd).sub(IntVector.broadcast(I, offset * xSums[k]));
+      FloatVector scale =
+          half(OpenMemory.within(scales + k * scaleStep)).mul(FloatVector.broadcast(F, xScales[k]));
+      sum = ((FloatVector) product.convertShape(VectorOperators.I2F, F, 0)).fma(scale, sum);
     }
     sum.intoArray(sums, row);
   }
@@ -152,22 +149,31 @@ final class VectorPacked {
     long scaleStep = w.type() == DType.Q5_1 ? 64 : 32;
     int[] pairs = x.pairs;
     int[] xSums = x.sums;
-    int[] sixteenfold = x.sixteenfold;
+    int[] minus16 = x.minus16;
     float[] xScales = x.scales;
     FloatVector sum = FloatVector.zero(F);
     for (int k = 0; k < blocks; k++) {
-      ShortVector products = pair(sixteenfold, k).neg();
-      IntVector fifths = load(numbers + k * 320L + 256);
+      ShortVector products = IntVector.broadcast(I, minus16[k]).reinterpretAsShorts();
+      IntVector fifths = IntVector.fromMemorySegment(I, MEMORY, numbers + k * 320L + 256, LE);
       for (int word = 0; word < 4; word++) {
-        IntVector words = load(numbers + k * 320L + word * 64L);
+        IntVector words =
+            IntVector.fromMemorySegment(I, MEMORY, numbers + k * 320L + word * 64L, LE);
         for (int s = 0; s < 4; s++) {
-          IntVector q = nibbles(words, 4 * s).or(above(fifths, word * 4 + s, FIFTH_BITS));
-          products = q.reinterpretAsShorts().mul(pair(pairs, k * 16 + word * 4 + s)).add(products);
+          IntVector q =
+              words
+                  .lanewise(VectorOperators.LSHR, 4 * s)
+                  .and(IntVector.broadcast(I, NIBBLES))
+                  .or(above(fifths, word * 4 + s, FIFTH_BITS));
+          products =
+              q.reinterpretAsShorts()
+                  .mul(IntVector.broadcast(I, pairs[k * 16 + word * 4 + s]).reinterpretAsShorts())
+                  .add(products);
         }
       }
       IntVector product = halves(products).add((16 - offset) * xSums[k]);
-      FloatVector scale = half(OpenMemory.within(scales + k * scaleStep)).mul(xScales[k]);
-      sum = toFloat(product).fma(scale, sum);
+      FloatVector scale =
+          half(OpenMemory.within(scales + k * scaleStep)).mul(FloatVector.broadcast(F, xScales[k]));
+      sum = ((FloatVector) product.convertShape(VectorOperators.I2F, F, 0)).fma(scale, sum);
     }
     sum.intoArray(sums, row);
   }
@@ -180,7 +186,7 @@ final class VectorPacked {
     float[] negativeSums = x.negativeSums;
     FloatVector sum = FloatVector.fromArray(F, sums, row);
     for (int k = 0; k < blocks; k++) {
-      sum = half(minima + k * 64L).fma(broadcast(-negativeSums[k]), sum);
+      sum = half(minima + k * 64L).fma(FloatVector.broadcast(F, -negativeSums[k]), sum);
     }
     sum.intoArray(sums, row);
   }
@@ -198,17 +204,26 @@ final class VectorPacked {
     for (int k = 0; k < blocks; k++) {
       ShortVector products = ShortVector.zero(PAIRS);
       for (int word = 0; word < 4; word++) {
-        IntVector words = load(numbers + k * 256L + word * 64L);
+        IntVector words =
+            IntVector.fromMemorySegment(I, MEMORY, numbers + k * 256L + word * 64L, LE);
         for (int s = 0; s < 4; s++) {
-          ShortVector q = nibbles(words, 4 * s).reinterpretAsShorts();
-          products = q.mul(pair(pairs, k * 16 + word * 4 + s)).add(products);
+          ShortVector q =
+              words
+                  .lanewise(VectorOperators.LSHR, 4 * s)
+                  .and(IntVector.broadcast(I, NIBBLES))
+                  .reinterpretAsShorts();
+          products =
+              q.mul(IntVector.broadcast(I, pairs[k * 16 + word * 4 + s]).reinterpretAsShorts())
+                  .add(products);
         }
       }
       long supers = superscales + (k >> 3) * 128L;
-      FloatVector scale = unsigned(scales + k * 32L).mul(floats(supers)).mul(xScales[k]);
+      FloatVector scale =
+          unsigned(scales + k * 32L).mul(floats(supers)).mul(FloatVector.broadcast(F, xScales[k]));
       FloatVector minimum = unsigned(scales + k * 32L + 16).mul(floats(supers + 64));
-      sum = toFloat(halves(products)).fma(scale, sum);
-      sum = minimum.fma(broadcast(negativeSums[k]), sum);
+      IntVector product = halves(products);
+      sum = ((FloatVector) product.convertShape(VectorOperators.I2F, F, 0)).fma(scale, sum);
+      sum = minimum.fma(FloatVector.broadcast(F, negativeSums[k]), sum);
     }
     sum.intoArray(sums, row);
   }
@@ -221,26 +236,35 @@ final class VectorPacked {
     long superscales = w.superscales(group, row);
     int[] pairs = x.pairs;
     int[] xSums = x.sums;
-    int[] sixteenfold = x.sixteenfold;
+    int[] minus16 = x.minus16;
     float[] xScales = x.scales;
     float[] negativeSums = x.negativeSums;
     FloatVector sum = FloatVector.zero(F);
     for (int k = 0; k < blocks; k++) {
-      ShortVector products = pair(sixteenfold, k).neg();
-      IntVector fifths = load(numbers + k * 320L + 256);
+      ShortVector products = IntVector.broadcast(I, minus16[k]).reinterpretAsShorts();
+      IntVector fifths = IntVector.fromMemorySegment(I, MEMORY, numbers + k * 320L + 256, LE);
       for (int word = 0; word < 4; word++) {
-        IntVector words = load(numbers + k * 320L + word * 64L);
+        IntVector words =
+            IntVector.fromMemorySegment(I, MEMORY, numbers + k * 320L + word * 64L, LE);
         for (int s = 0; s < 4; s++) {
-          IntVector q = nibbles(words, 4 * s).or(above(fifths, word * 4 + s, FIFTH_BITS));
-          products = q.reinterpretAsShorts().mul(pair(pairs, k * 16 + word * 4 + s)).add(products);
+          IntVector q =
+              words
+                  .lanewise(VectorOperators.LSHR, 4 * s)
+                  .and(IntVector.broadcast(I, NIBBLES))
+                  .or(above(fifths, word * 4 + s, FIFTH_BITS));
+          products =
+              q.reinterpretAsShorts()
+                  .mul(IntVector.broadcast(I, pairs[k * 16 + word * 4 + s]).reinterpretAsShorts())
+                  .add(products);
         }
       }
       IntVector product = halves(products).add(16 * xSums[k]);
       long supers = superscales + (k >> 3) * 128L;
-      FloatVector scale = unsigned(scales + k * 32L).mul(floats(supers)).mul(xScales[k]);
+      FloatVector scale =
+          unsigned(scales + k * 32L).mul(floats(supers)).mul(FloatVector.broadcast(F, xScales[k]));
       FloatVector minimum = unsigned(scales + k * 32L + 16).mul(floats(supers + 64));
-      sum = toFloat(product).fma(scale, sum);
-      sum = minimum.fma(broadcast(negativeSums[k]), sum);
+      sum = ((FloatVector) product.convertShape(VectorOperators.I2F, F, 0)).fma(scale, sum);
+      sum = minimum.fma(FloatVector.broadcast(F, negativeSums[k]), sum);
     }
     sum.intoArray(sums, row);
   }
@@ -253,23 +277,33 @@ final class VectorPacked {
     long scales = w.scales(group, row, 1);
     long superscales = w.superscales(group, row);
     int[] pairs = x.pairs;
-    int[] offsets = x.offsets;
+    int[] minus32 = x.minus32;
     float[] xScales = x.scales;
     FloatVector sum = FloatVector.zero(F);
     for (int k = 0; k < blocks; k++) {
-      ShortVector products = pair(offsets, k).neg();
-      IntVector highPairs = load(numbers + k * 192L + 128);
+      ShortVector products = IntVector.broadcast(I, minus32[k]).reinterpretAsShorts();
+      IntVector highPairs = IntVector.fromMemorySegment(I, MEMORY, numbers + k * 192L + 128, LE);
       for (int word = 0; word < 2; word++) {
-        IntVector words = load(numbers + k * 192L + word * 64L);
+        IntVector words =
+            IntVector.fromMemorySegment(I, MEMORY, numbers + k * 192L + word * 64L, LE);
         for (int s = 0; s < 4; s++) {
           IntVector high = above(highPairs, word * 8 + s * 2, HIGH_PAIRS);
-          ShortVector q = nibbles(words, 4 * s).or(high).reinterpretAsShorts();
-          products = q.mul(pair(pairs, k * 8 + word * 4 + s)).add(products);
+          ShortVector q =
+              words
+                  .lanewise(VectorOperators.LSHR, 4 * s)
+                  .and(IntVector.broadcast(I, NIBBLES))
+                  .or(high)
+                  .reinterpretAsShorts();
+          products =
+              q.mul(IntVector.broadcast(I, pairs[k * 8 + word * 4 + s]).reinterpretAsShorts())
+                  .add(products);
         }
       }
       FloatVector d = floats(superscales + (k >> 4) * 64L);
-      FloatVector scale = signed(scales + k * 16L).mul(d).mul(xScales[k >> 1]);
-      sum = toFloat(halves(products)).fma(scale, sum);
+      FloatVector scale =
+          signed(scales + k * 16L).mul(d).mul(FloatVector.broadcast(F, xScales[k >> 1]));
+      IntVector product = halves(products);
+      sum = ((FloatVector) product.convertShape(VectorOperators.I2F, F, 0)).fma(scale, sum);
     }
     sum.intoArray(sums, row);
   }

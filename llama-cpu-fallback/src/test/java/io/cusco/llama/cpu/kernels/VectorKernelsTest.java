@@ -223,8 +223,8 @@ class VectorKernelsTest {
     assertThat(actual.pairs).as("seed %d", SEED).isEqualTo(expected.pairs);
     assertThat(actual.scales).isEqualTo(expected.scales);
     assertThat(actual.sums).isEqualTo(expected.sums);
-    assertThat(actual.sixteenfold).isEqualTo(expected.sixteenfold);
-    assertThat(actual.offsets).isEqualTo(expected.offsets);
+    assertThat(actual.minus16).isEqualTo(expected.minus16);
+    assertThat(actual.minus32).isEqualTo(expected.minus32);
     assertThat(actual.negativeSums).isEqualTo(expected.negativeSums);
   }
 
