@@ -9,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Map;
@@ -27,6 +28,8 @@ public final class NativeMemory {
 
   /// A multiple of every page size in use.
   private static final long PAGE = 64L << 10;
+
+  private static final boolean HAS_LARGE_PAGES = findLargePages();
 
   /// The files mapped now: address and size.
   private static final ConcurrentSkipListMap<Long, Long> MAPPINGS = new ConcurrentSkipListMap<>();
@@ -110,6 +113,22 @@ public final class NativeMemory {
     MemorySegment pages = block.asSlice(start, numBytes);
     Advice.HUGE_PAGES.give(pages.address(), numBytes);
     return pages;
+  }
+
+  /// Whether [#allocateLargePages] can get larger pages than other memory has.
+  public static boolean hasLargePages() {
+    return HAS_LARGE_PAGES;
+  }
+
+  /// Linux says which of three choices holds: `always [madvise] never`.
+  private static boolean findLargePages() {
+    try {
+      return IS_LINUX
+          && !Files.readString(Path.of("/sys/kernel/mm/transparent_hugepage/enabled"))
+              .contains("[never]");
+    } catch (IOException e) {
+      return false; // a kernel without them, or a sandbox that does not tell
+    }
   }
 
   private static final CLibrary C_LIBRARY = new CLibrary();

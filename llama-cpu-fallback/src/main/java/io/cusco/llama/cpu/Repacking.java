@@ -40,7 +40,10 @@ record Repacking(
                 && PackedMatrix.isPackable(matrix)
                 && (all || kernels.decodesFasterFromCopy(matrix.type()));
     Predicate<Matrix> moved =
-        matrix -> !packed.test(matrix) && NativeMemory.isMapped(matrix.segment());
+        matrix ->
+            !packed.test(matrix)
+                && NativeMemory.hasLargePages()
+                && NativeMemory.isMapped(matrix.segment());
     long packedBytes = bytes(weights, packed, PackedMatrix::numBytes);
     long movedBytes = bytes(weights, moved, matrix -> matrix.segment().byteSize());
     if (all) {

@@ -30,10 +30,13 @@ final class WeightMover {
   private final WorkerPool pool;
   private final Arena arena;
   private final Queue<WeightMatrix> waiting;
+  private final long numBytes;
   private final long bytesPerStep;
   private final WorkerPool.Phase copyPhase = this::copy;
 
   private int stepsToWait;
+  private MemorySegment pages;
+  private long filled;
   private MemorySegment source;
   private MemorySegment copy;
 
@@ -45,8 +48,8 @@ final class WeightMover {
     this.pool = pool;
     this.arena = arena;
     waiting = new ArrayDeque<>(matrices);
-    long total = matrices.stream().mapToLong(matrix -> matrix.source().segment().byteSize()).sum();
-    bytesPerStep = total / SPREAD_STEPS;
+    numBytes = matrices.stream().mapToLong(WeightMover::paddedBytes).sum();
+    bytesPerStep = numBytes / SPREAD_STEPS;
   }
 
   /// Whether nothing is left to move.
@@ -55,28 +58,43 @@ final class WeightMover {
   }
 
   /// Moves the next matrices, one at least, if it is time and any are left. If the system refuses
-  /// the memory, the rest stays where it is.
+  /// the memory, they stay where they are.
   void moveSome() {
     if (stepsToWait > 0) {
       stepsToWait--;
+      return;
+    }
+    if (pages == null && !waiting.isEmpty() && !allocate()) {
       return;
     }
     long moved = 0;
     while (moved <= bytesPerStep && !waiting.isEmpty()) {
       WeightMatrix matrix = waiting.remove();
       source = matrix.source().segment();
-      try {
-        copy = NativeMemory.allocateLargePages(source.byteSize(), arena);
-      } catch (LlamaException e) {
-        LOG.warn(
-            "CPU: {} matrices stay in the mapped file: {}", 1 + waiting.size(), e.getMessage());
-        waiting.clear();
-        return;
-      }
+      copy = pages.asSlice(filled, source.byteSize());
+      filled += paddedBytes(matrix);
       pool.run(copyPhase, Math.toIntExact(Math.ceilDiv(source.byteSize(), TASK_BYTES)));
+      NativeMemory.release(source); // what lies between the pages of the tasks
       matrix.moveTo(copy);
       moved += source.byteSize();
     }
+  }
+
+  /// One piece for all matrices: each by itself would leave a part of its last page unused.
+  private boolean allocate() {
+    try {
+      pages = NativeMemory.allocateLargePages(numBytes, arena);
+      return true;
+    } catch (LlamaException e) {
+      LOG.warn("CPU: the weights stay in the mapped file: {}", e.getMessage());
+      waiting.clear();
+      return false;
+    }
+  }
+
+  private static long paddedBytes(WeightMatrix matrix) {
+    return Math.ceilDiv(matrix.source().segment().byteSize(), NativeMemory.ALIGNMENT)
+        * NativeMemory.ALIGNMENT;
   }
 
   private void copy(int task, int worker) {
