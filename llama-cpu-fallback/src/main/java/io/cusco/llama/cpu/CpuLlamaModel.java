@@ -4,9 +4,7 @@ import io.cusco.llama.backend.ModelOptions;
 import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.cpu.MatMul.Projection;
-import io.cusco.llama.cpu.kernels.AttentionState;
 import io.cusco.llama.cpu.kernels.Kernels;
-import io.cusco.llama.cpu.kernels.KvTile;
 import io.cusco.llama.cpu.kernels.Matrix;
 import io.cusco.llama.cpu.kernels.PackedMatrix;
 import io.cusco.llama.model.KvCacheSpec;
@@ -16,11 +14,11 @@ import io.cusco.llama.model.Stage;
 import io.cusco.llama.model.StageProbe;
 import io.cusco.llama.model.StepInput;
 import io.cusco.llama.model.StepLimits;
-import io.cusco.llama.sampling.Sampler;
 import io.cusco.llama.sampling.SamplingStep;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Objects;
 
 /// The forward pass on the CPU: a list of stages, each one phase of the worker pool, over float32
 /// activations and weights in the types they are stored in.
@@ -38,7 +36,6 @@ final class CpuLlamaModel implements LlamaModel {
   private final Kernels kernels;
   private final WorkerPool pool;
   private final StageProbe probe;
-  private final boolean deterministic;
   private final Arena arena = Arena.ofShared();
   private final CpuWeights weights;
   private final CpuKvCache cache;
@@ -59,29 +56,17 @@ final class CpuLlamaModel implements LlamaModel {
   private final Projection[] headInPlace;
 
   private final float[][] embeddingRows;
-  private final AttentionState[] attentionStates;
-  private final PrefillAttention prefillAttention;
-  private final Sampler[] samplers;
-  private final float[][] sampledRows;
-  private final int[] drawnIds;
-  private final int[] tokenSequences;
-
-  /// Runs of a sequence's tokens whose attention is one task per key/value head: first tokens, and
-  /// the end of the last.
-  private final int[] runStarts;
+  private final StepAttention attention;
+  private final StepSampler sampler;
 
   private final WorkerPool.Phase embedPhase = this::embedTokens;
   private final WorkerPool.Phase normPhase = this::normTokens;
   private final WorkerPool.Phase ropePhase = this::ropeAndStoreTokens;
-  private final WorkerPool.Phase attentionPhase = this::attendRun;
   private final WorkerPool.Phase siluPhase = this::siluMulTokens;
-  private final WorkerPool.Phase samplePhase = this::sampleRow;
 
   private StepInput step;
-  private int numRuns;
   private int layer;
   private MemorySegment normWeight;
-  private SamplingStep sampling;
   private boolean compiled;
   private boolean closed;
 
@@ -100,7 +85,6 @@ final class CpuLlamaModel implements LlamaModel {
     this.kernels = kernels;
     this.pool = pool;
     probe = options.probe().orElse(null);
-    deterministic = options.deterministic();
     limits =
         new StepLimits(
             options.maxTokensPerStep(),
@@ -121,17 +105,16 @@ final class CpuLlamaModel implements LlamaModel {
       int widest =
           Math.max(config.intermediateSize(), Math.max(config.hiddenSize(), config.queryWidth()));
       matMul = new MatMul(pool, kernels, limits.maxRows(), widest, options.deterministic(), arena);
-      drawnIds = new int[limits.maxLogits()];
-      prefillAttention =
-          new PrefillAttention(
-              config, cache, kvCacheSpec.blockSize(), kernels, pool.numThreads(), arena);
-      attentionStates = new AttentionState[pool.numThreads()];
-      for (int i = 0; i < attentionStates.length; i++) {
-        KvTile tile = cache.layer(0);
-        attentionStates[i] =
-            new AttentionState(
-                config.groupSize(), config.headDim(), tile.positions(), tile.valueStride(), arena);
-      }
+      attention =
+          new StepAttention(
+              config,
+              cache,
+              kvCacheSpec,
+              kernels,
+              pool,
+              limits.maxTokens(),
+              options.deterministic(),
+              arena);
     } catch (RuntimeException | Error e) {
       arena.close();
       throw e;
@@ -152,10 +135,7 @@ final class CpuLlamaModel implements LlamaModel {
       headInPlace = new Projection[] {toLogits(null)};
     }
     embeddingRows = new float[pool.numThreads()][config.hiddenSize()];
-    samplers = new Sampler[pool.numThreads()];
-    sampledRows = new float[pool.numThreads()][];
-    tokenSequences = new int[limits.maxTokens()];
-    runStarts = new int[limits.maxTokens() + 1];
+    sampler = new StepSampler(pool, this::copyLogits, config.vocabSize(), limits.maxLogits());
   }
 
   private void planLayer(int i) {
@@ -240,7 +220,7 @@ final class CpuLlamaModel implements LlamaModel {
     long hiddenRow = rowBytes(config.hiddenSize());
     long queryRow = rowBytes(config.queryWidth());
     long intermediateRow = rowBytes(config.intermediateSize());
-    findSequences();
+    attention.plan(step);
     if (!compiled) {
       pool.leaveCoreToCompiler(true);
     } else if (step.isDecodeOnly()) {
@@ -260,7 +240,7 @@ final class CpuLlamaModel implements LlamaModel {
       observe(Stage.V_PROJ, layer, act.values, tokens, config.keyValueWidth());
       pool.run(ropePhase, tokenTasks());
       observe(Stage.ROPE_Q, layer, act.queries, tokens, config.queryWidth());
-      pool.run(attentionPhase, numRuns * config.numKeyValueHeads());
+      attention.run(layer, act.queries, act.attended);
       observe(Stage.ATTENTION, layer, act.attended, tokens, config.queryWidth());
       matMul.run(act.attended, queryRow, tokens, oProj[layer]);
       observe(Stage.ATTENTION_RESIDUAL, layer, act.hidden, tokens, config.hiddenSize());
@@ -293,20 +273,6 @@ final class CpuLlamaModel implements LlamaModel {
 
   private int tasksEnd(int task) {
     return Math.min(step.numTokens(), (task + 1) * TOKENS_PER_TASK);
-  }
-
-  private void findSequences() {
-    int[] starts = step.queryStarts();
-    numRuns = 0;
-    for (int sequence = 0; sequence < step.numSequences(); sequence++) {
-      java.util.Arrays.fill(tokenSequences, starts[sequence], starts[sequence + 1], sequence);
-      int tokens = starts[sequence + 1] - starts[sequence];
-      int runLength = attendTogether(tokens) ? prefillAttention.maxTokens() : 1;
-      for (int token = starts[sequence]; token < starts[sequence + 1]; token += runLength) {
-        runStarts[numRuns++] = token;
-      }
-    }
-    runStarts[numRuns] = step.numTokens();
   }
 
   private void embedTokens(int task, int worker) {
@@ -354,59 +320,6 @@ final class CpuLlamaModel implements LlamaModel {
     }
   }
 
-  /// Alone, a token's sums have another order.
-  private boolean attendTogether(int tokens) {
-    return !deterministic && prefillAttention.takes(tokens);
-  }
-
-  /// All query heads that share one key/value head, for one run of tokens. The last runs of a
-  /// sequence look back farthest: they come first, so that no long task is left at the end.
-  private void attendRun(int task, int worker) {
-    int run = numRuns - 1 - task / config.numKeyValueHeads();
-    int head = task % config.numKeyValueHeads();
-    int token = runStarts[run];
-    int tokens = runStarts[run + 1] - token;
-    if (attendTogether(tokens)) {
-      prefillAttention.attend(
-          step,
-          layer,
-          tokenSequences[token],
-          token,
-          tokens,
-          head,
-          act.queries,
-          act.attended,
-          worker);
-      return;
-    }
-    for (int i = 0; i < tokens; i++) {
-      attendToken(token + i, head, worker);
-    }
-  }
-
-  private void attendToken(int token, int head, int worker) {
-    KvTile tile = cache.layer(layer);
-    AttentionState state = attentionStates[worker];
-    long queryAt =
-        token * rowBytes(config.queryWidth())
-            + (long) head * config.groupSize() * rowBytes(config.headDim());
-    int table = tokenSequences[token] * step.blockTableStride();
-    int visible = step.positions()[token] + 1;
-    state.begin(act.queries, queryAt);
-    for (int start = 0; start < visible; start += kvCacheSpec.blockSize()) {
-      int block = step.blockTables()[table + start / kvCacheSpec.blockSize()];
-      kernels.attendTile(
-          tile,
-          cache.keyOffset(tile, block, head),
-          cache.valueOffset(tile, block, head),
-          Math.min(kvCacheSpec.blockSize(), visible - start),
-          state);
-    }
-    for (int g = 0; g < config.groupSize(); g++) {
-      state.writeOutput(g, act.attended, queryAt + g * rowBytes(config.headDim()));
-    }
-  }
-
   private void siluMulTokens(int task, int worker) {
     for (int token = task * TOKENS_PER_TASK; token < tasksEnd(task); token++) {
       long at = token * rowBytes(config.intermediateSize());
@@ -433,31 +346,12 @@ final class CpuLlamaModel implements LlamaModel {
     if (!config.generates()) {
       throw new IllegalStateException("no token can be drawn: the model has " + config.head());
     }
-    java.util.Objects.checkFromIndexSize(0, sampling.size(), drawnIds.length);
-    this.sampling = sampling;
-    pool.run(samplePhase, sampling.size());
+    sampler.run(sampling);
   }
 
   @Override
   public void awaitTokens(SamplingStep sampling, int[] nextTokenIds) {
-    System.arraycopy(drawnIds, 0, nextTokenIds, 0, sampling.size());
-  }
-
-  private void sampleRow(int index, int worker) {
-    if (samplers[worker] == null) {
-      samplers[worker] = new Sampler(config.vocabSize());
-      sampledRows[worker] = new float[config.vocabSize()];
-    }
-    Sampler sampler = samplers[worker];
-    float[] row = sampledRows[worker];
-    copyLogits(sampling.logitsRow(index), row);
-    int id =
-        sampler.sample(
-            row, sampling.params(index), sampling.history(index), sampling.uniform(index));
-    drawnIds[index] = id;
-    if (id != SamplingStep.NO_TOKEN && sampling.params(index).wantsLogprobs()) {
-      sampling.acceptLogprobs(index, sampler.logprobs(row, id, sampling.params(index).logprobs()));
-    }
+    sampler.copyIds(sampling.size(), nextTokenIds);
   }
 
   @Override
@@ -466,7 +360,7 @@ final class CpuLlamaModel implements LlamaModel {
     if (head.length == 0) {
       throw new IllegalStateException("there are no logits: the model has " + config.head());
     }
-    java.util.Objects.checkIndex(row, limits.maxLogits());
+    Objects.checkIndex(row, limits.maxLogits());
     int width = config.numOutputs();
     MemorySegment.copy(act.logits, FLOAT, row * rowBytes(width), logits, 0, width);
   }
@@ -474,7 +368,7 @@ final class CpuLlamaModel implements LlamaModel {
   @Override
   public void copyHiddenStates(int row, int count, float[] hiddenStates) {
     requireOpen();
-    java.util.Objects.checkFromIndexSize(row, count, limits.maxRows());
+    Objects.checkFromIndexSize(row, count, limits.maxRows());
     int width = config.hiddenSize();
     MemorySegment.copy(
         act.lastNormed, FLOAT, row * rowBytes(width), hiddenStates, 0, count * width);
