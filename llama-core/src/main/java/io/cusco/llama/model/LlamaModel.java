@@ -30,8 +30,8 @@ public interface LlamaModel extends AutoCloseable {
   }
 
   /// Runs the network over `step`, writes its keys and values into the cache, and keeps logits and
-  /// final hidden states of [StepInput#logitTokens()]. May only enqueue work; allocates nothing once
-  /// the model [#isSettled].
+  /// final hidden states of [StepInput#logitTokens()]. May only enqueue work; allocates nothing
+  /// once the model [#isSettled].
   ///
   /// In each layer all keys and values of the step are stored before any is read: a sequence may
   /// have blocks in its table that another one fills in this very step.

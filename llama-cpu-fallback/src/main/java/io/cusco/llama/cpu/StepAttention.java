@@ -120,7 +120,7 @@ final class StepAttention {
     KvTile tile = cache.layer(layer);
     long headBytes = (long) config.headDim() * Float.BYTES;
     long rowBytes = (long) config.queryWidth() * Float.BYTES;
-    long queryAt = token * rowBytes + head * config.groupSize() * headBytes;
+    long queryAt = token * rowBytes + (long) head * config.groupSize() * headBytes;
     int table = tokenSequences[token] * step.blockTableStride();
     int visible = step.positions()[token] + 1;
     state.begin(queries, queryAt);
