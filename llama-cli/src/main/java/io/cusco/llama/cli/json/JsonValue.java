@@ -23,11 +23,15 @@ import tools.jackson.core.json.JsonFactory;
 /// asked for by the value's path and what was found: `messages[2].content must be a string, got 7`.
 /// A missing member reads as null, as clients that write every field send it.
 ///
-/// Nesting is bounded, numbers keep their text, so that a value can be written again as it came.
-/// Immutable; safe for use by several threads.
+/// Nesting and the number of values are bounded, numbers keep their text, so that a value can be
+/// written again as it came. Immutable; safe for use by several threads.
 public final class JsonValue {
   /// Deeper than the JSON schemas of any tool; bounds the recursion over a value.
   private static final int MAX_NESTING = 128;
+
+  /// More than the tokens of any request. Each takes some sixty bytes here, and two in the text: a
+  /// line of 64 MB could fill any heap.
+  private static final int MAX_VALUES = 4_000_000;
 
   /// Characters of a wrong value that a message quotes.
   private static final int MAX_SHOWN = 60;
@@ -51,7 +55,8 @@ public final class JsonValue {
 
   /// Reads one value, from UTF-8.
   ///
-  /// @throws JsonValueException if the bytes are not UTF-8 or not exactly one JSON value
+  /// @throws JsonValueException if the bytes are not UTF-8, not exactly one JSON value, or too many
+  ///   values
   public static JsonValue parse(byte[] utf8) {
     try {
       // Jackson guesses other encodings from the first bytes and lets some malformed UTF-8 pass.
@@ -63,13 +68,13 @@ public final class JsonValue {
 
   /// Reads one value.
   ///
-  /// @throws JsonValueException if the text is not exactly one JSON value
+  /// @throws JsonValueException if the text is not exactly one JSON value, or too many values
   public static JsonValue parse(String text) {
     try (JsonParser parser = FACTORY.createParser(ObjectReadContext.empty(), text)) {
       if (parser.nextToken() == null) {
         throw new JsonValueException("", "not valid JSON: it is empty");
       }
-      Object tree = read(parser);
+      Object tree = new Reader(parser).read();
       if (parser.nextToken() != null) {
         throw new JsonValueException("", "not valid JSON: text after the value");
       }
@@ -84,29 +89,42 @@ public final class JsonValue {
     }
   }
 
-  private static Object read(JsonParser parser) {
-    return switch (parser.currentToken()) {
-      case START_OBJECT -> {
-        Map<String, Object> object = new LinkedHashMap<>();
-        for (String name = parser.nextName(); name != null; name = parser.nextName()) {
-          parser.nextToken();
-          object.put(name, read(parser));
-        }
-        yield object;
+  private static final class Reader {
+    private final JsonParser parser;
+    private int numValues;
+
+    Reader(JsonParser parser) {
+      this.parser = parser;
+    }
+
+    Object read() {
+      if (++numValues > MAX_VALUES) {
+        throw new JsonValueException(
+            "", "too large: more than %d values in one JSON text".formatted(MAX_VALUES));
       }
-      case START_ARRAY -> {
-        List<Object> array = new ArrayList<>();
-        while (parser.nextToken() != JsonToken.END_ARRAY) {
-          array.add(read(parser));
+      return switch (parser.currentToken()) {
+        case START_OBJECT -> {
+          Map<String, Object> object = new LinkedHashMap<>();
+          for (String name = parser.nextName(); name != null; name = parser.nextName()) {
+            parser.nextToken();
+            object.put(name, read());
+          }
+          yield object;
         }
-        yield array;
-      }
-      case VALUE_STRING -> parser.getString();
-      case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> new NumberText(parser.getString());
-      case VALUE_TRUE -> true;
-      case VALUE_FALSE -> false;
-      default -> null;
-    };
+        case START_ARRAY -> {
+          List<Object> array = new ArrayList<>();
+          while (parser.nextToken() != JsonToken.END_ARRAY) {
+            array.add(read());
+          }
+          yield array;
+        }
+        case VALUE_STRING -> parser.getString();
+        case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> new NumberText(parser.getString());
+        case VALUE_TRUE -> true;
+        case VALUE_FALSE -> false;
+        default -> null;
+      };
+    }
   }
 
   /// Where the value is: `messages[2].content`; empty for the whole.

@@ -110,6 +110,15 @@ class JsonValueTest {
   }
 
   @Test
+  void theNumberOfValuesIsBounded() {
+    String ids = "[" + "0,".repeat(4_000_000) + "0]";
+    assertThatThrownBy(() -> JsonValue.parse(ids))
+        .isInstanceOf(JsonValueException.class)
+        .hasMessageContaining("more than 4000000 values");
+    assertThat(JsonValue.parse("[" + "0,".repeat(9_999) + "0]").list()).hasSize(10_000);
+  }
+
+  @Test
   void nestingIsBounded() {
     String deep = "[".repeat(100_000) + "]".repeat(100_000);
     assertThatThrownBy(() -> JsonValue.parse(deep)).hasMessageContaining("nesting depth");
