@@ -15,8 +15,10 @@ results=${1:-$here/results}
 mkdir -p "$results"
 results=$(cd "$results" && pwd -P)
 
-# The parts end by themselves before that (Part.java); this is for what hangs.
+# The parts end by themselves before that (Part.java); this is for what hangs, and what does not even
+# end then is killed.
 SECONDS_AT_MOST=475
+SECONDS_TO_END=5
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -26,18 +28,38 @@ tar -xzf "$here/runtime.tar.gz" -C "$work"
 mkdir "$work/testdata"
 [ ! -f "$here/testdata.tar.gz" ] || tar -xzf "$here/testdata.tar.gz" -C "$work/testdata"
 
-# cuBLAS is often there only as a Python package.
+# cuBLAS is often there only as a Python package. It may lie in any folder of packages that Python knows, Debian's
+# dist-packages or a user's own: what is not in the environment's is found by its name, which is tried last.
 if [ -z "${VIRTUAL_ENV:-}" ] && command -v python3 >/dev/null 2>&1; then
-  VIRTUAL_ENV=$(python3 -c 'import sys; print(sys.prefix)' 2>/dev/null) && export VIRTUAL_ENV
+  VIRTUAL_ENV=$(timeout 20 python3 -c 'import sys; print(sys.prefix)' 2>/dev/null) && export VIRTUAL_ENV
 fi
+cublas_folders() {
+  command -v python3 >/dev/null 2>&1 || return 0
+  timeout 20 python3 -c '
+import glob, os, site, sys
+roots = list(sys.path) + site.getsitepackages() + [site.getusersitepackages()]
+for folder in dict.fromkeys(os.path.join(r, "nvidia", f, "lib") for r in roots for f in ("cu13", "cublas")):
+    if glob.glob(os.path.join(folder, "libcublasLt.so.*")):
+        print(folder)
+' 2>/dev/null || true
+}
+for folder in $(cublas_folders); do
+  LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
+  export LD_LIBRARY_PATH
+done
+
+# Every part is a process, and every test opens its context: only the first is to translate kernels.
+export CUDA_CACHE_DISABLE=0
+[ -n "${CUDA_CACHE_PATH:-}" ] || [ -w "${HOME:-}" ] || export CUDA_CACHE_PATH="$work/cache"
 
 commit=$(cat "$here/commit")
-log=$work/log
+# Among the results from the start, should all of this be ended from outside.
+log=$results/unfinished.log
 {
   echo "commit $commit"
-  nvidia-smi 2>/dev/null || true
+  timeout 20 nvidia-smi 2>/dev/null || true
   code=0
-  timeout "$SECONDS_AT_MOST" "$work/runtime/bin/java" -Xmx4g --add-modules jdk.incubator.vector \
+  timeout -k "$SECONDS_TO_END" "$SECONDS_AT_MOST" "$work/runtime/bin/java" -Xmx4g --add-modules jdk.incubator.vector \
     --enable-native-access=ALL-UNNAMED --illegal-native-access=deny \
     -Dllama.commit="$commit" -Dllama.calibration.record="$results" \
     -Dllama.testdata="$work/testdata" \
@@ -45,9 +67,12 @@ log=$work/log
   echo "$code" >"$work/code"
 } 2>&1 | tee "$log"
 
-code=$(cat "$work/code")
-[ "$code" -eq 3 ] && exit 3
+code=$(cat "$work/code" 2>/dev/null) || code=1
+if [ "$code" -eq 3 ]; then
+  rm "$log"
+  exit 3
+fi
 # The log is named like the JSON file that it tells of.
 json=$(sed -n 's/^writing \(.*\)\.json$/\1/p' "$log")
-cp "$log" "${json:-$results/failed-$(date -u +%Y-%m-%d-%H%M)}.log"
+mv "$log" "${json:-$results/failed-$(date -u +%Y-%m-%d-%H%M)}.log"
 exit "$code"

@@ -60,7 +60,7 @@ final class KernelModules implements AutoCloseable {
   ///
   /// @throws io.cusco.llama.cuda.driver.CudaException if the driver refuses one
   static KernelModules load(CudaContext context) {
-    KernelModules loaded = new KernelModules(context);
+    KernelModules loaded = onDemand(context);
     try {
       for (Family family : Family.values()) {
         if (!family.fp8()) {
@@ -72,6 +72,11 @@ final class KernelModules implements AutoCloseable {
       loaded.close();
       throw e;
     }
+  }
+
+  /// Every family is translated when one of its kernels is first asked for.
+  static KernelModules onDemand(CudaContext context) {
+    return new KernelModules(context);
   }
 
   private CudaModule module(Family family) {

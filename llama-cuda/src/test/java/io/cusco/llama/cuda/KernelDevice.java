@@ -8,6 +8,7 @@ import io.cusco.llama.config.RopeScaling;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaStream;
 import io.cusco.llama.cuda.driver.DeviceBuffer;
+import io.cusco.llama.cuda.standin.StandInSettings;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -31,10 +32,11 @@ public final class KernelDevice implements AutoCloseable {
     return stream;
   }
 
-  /// The shipped kernels, loaded at the first call.
+  /// The shipped kernels, each family loaded when it is first asked for: a driver takes seconds to
+  /// translate them all.
   KernelModules modules() {
     if (modules == null) {
-      modules = KernelModules.load(context);
+      modules = KernelModules.onDemand(context);
     }
     return modules;
   }
@@ -43,8 +45,17 @@ public final class KernelDevice implements AutoCloseable {
     return context;
   }
 
-  /// Memory that nothing has written, every byte 0xFF.
+  /// Memory that nothing has written, every byte 0xFF: the stand-in says so by itself, and knows
+  /// what was read unwritten. A GPU would give the memory of an earlier test, right results in it.
   public DeviceBuffer output(long numBytes) {
+    DeviceBuffer buffer = allocate(numBytes);
+    if (!context.device().name().equals(StandInSettings.DEFAULT.deviceName())) {
+      buffer.fill((byte) 0xFF);
+    }
+    return buffer;
+  }
+
+  private DeviceBuffer allocate(long numBytes) {
     DeviceBuffer buffer = DeviceBuffer.allocate(context, "output", numBytes);
     buffers.add(buffer);
     return buffer;
@@ -67,7 +78,7 @@ public final class KernelDevice implements AutoCloseable {
   }
 
   DeviceBuffer upload(MemorySegment from) {
-    DeviceBuffer buffer = output(from.byteSize());
+    DeviceBuffer buffer = allocate(from.byteSize());
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment host = arena.allocate(from.byteSize());
       host.copyFrom(from);

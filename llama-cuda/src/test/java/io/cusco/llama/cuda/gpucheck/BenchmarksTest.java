@@ -85,6 +85,40 @@ class BenchmarksTest {
     assertThat(rows.get(3).percentOf()).isEmpty();
   }
 
+  @Test
+  void whatFailsIsToldAndTheRestMeasured(CudaContext context, @TempDir Path folder) {
+    KernelBenchmark.Sizes tiny = TINY.kernels();
+    // No vocabulary of the sampling kernel is so large.
+    KernelBenchmark.Sizes sizes =
+        new KernelBenchmark.Sizes(
+            tiny.heads(),
+            tiny.keyValueHeads(),
+            tiny.headDim(),
+            tiny.decodeBatch(),
+            tiny.decodeContext(),
+            tiny.prefillTokens(),
+            List.of(),
+            tiny.drawRows(),
+            1 << 20,
+            tiny.drawStep(),
+            tiny.warmUps(),
+            tiny.runs());
+    List<Measurement> rows = new ArrayList<>();
+    boolean allRan =
+        new KernelBenchmark(
+                context,
+                sizes,
+                Findings.read(folder.resolve("none")),
+                List.of(),
+                new TimeShare(600),
+                rows::add)
+            .measure();
+    assertThat(allRan).isFalse();
+    assertThat(rows).extracting(Measurement::id).containsExactly("K1", "K1", "K3");
+    assertThat(rows.getFirst().timing()).isPresent();
+    assertThat(rows.getLast().remark()).startsWith("failed: ");
+  }
+
   /// Where all values are equal, so is every weighted mean of them; cache and outputs start as
   /// memory that nothing has written.
   @ParameterizedTest

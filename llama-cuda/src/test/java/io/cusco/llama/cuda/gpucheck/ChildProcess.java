@@ -7,6 +7,10 @@ import java.util.concurrent.TimeUnit;
 
 /// Programs that must not take longer than they may, and whose end ends nothing else.
 final class ChildProcess {
+  /// For the end of a process that was killed. One that waits in the driver does not end, and then
+  /// nobody may wait for it.
+  private static final int SECONDS_TO_END = 5;
+
   private ChildProcess() {}
 
   /// @param exitCode -1 if it was not started or was stopped
@@ -39,9 +43,10 @@ final class ChildProcess {
     boolean ended = process.waitFor((long) (1e3 * Math.max(0, seconds)), TimeUnit.MILLISECONDS);
     if (!ended) {
       List<ProcessHandle> descendants = process.descendants().toList();
-      process.destroyForcibly().waitFor();
+      boolean gone = process.destroyForcibly().waitFor(SECONDS_TO_END, TimeUnit.SECONDS);
       descendants.forEach(ProcessHandle::destroyForcibly);
-      return new End(-1, "stopped after %.0f s".formatted(seconds));
+      return new End(
+          -1, "stopped after %.0f s%s".formatted(seconds, gone ? "" : ", and it does not end"));
     }
     int code = process.exitValue();
     return new End(code, code == 0 ? "" : "ended with exit code " + code);

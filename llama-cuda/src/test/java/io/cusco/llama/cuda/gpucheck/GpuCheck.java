@@ -3,8 +3,10 @@ package io.cusco.llama.cuda.gpucheck;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.cuda.CudaBackendProvider;
+import io.cusco.llama.cuda.bindings.driver.CudaDriver;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaDevice;
+import io.cusco.llama.cuda.driver.CudaLibraries;
 import io.cusco.llama.cuda.driver.CudaProbe;
 import io.cusco.llama.cuda.gpucheck.GpuCheckReport.PartEnd;
 import io.cusco.llama.cuda.standin.StandIn;
@@ -34,11 +36,13 @@ import java.util.function.Consumer;
 /// | `[--stand-in] --part PART REPORT ROWS` | one part: reads what is known, appends what it finds |
 ///
 /// Exit codes: 0 all passed, 1 something failed, 3 no usable GPU; of a part also 4, something was
-/// left out because its share of the time was spent.
+/// left out because its share of the time was spent, and 5, a failure took the GPU from its
+/// process.
 public final class GpuCheck {
   static final int FAILED = 1;
   static final int NO_GPU = 3;
   static final int SHARE_SPENT = 4;
+  static final int GPU_LOST = 5;
 
   private static final String STAND_IN = "--stand-in";
   private static final String PART = "--part";
@@ -79,14 +83,20 @@ public final class GpuCheck {
       System.out.println("no GPU to check: " + probe.problem().get());
       return NO_GPU;
     }
+    List<String> facts = new ArrayList<>(probe.facts());
+    // As a program does that asks for backends and then opens one: the first context is gone by
+    // then.
+    facts.add("a context made anew: " + CudaProbe.run().problem().orElse("works"));
+    System.out.println(facts.getLast());
     GpuCheckReport report =
         new GpuCheckReport(
             Instant.now().truncatedTo(ChronoUnit.SECONDS),
             System.getProperty("llama.commit", "unknown"),
             probe.devices().getFirst(),
-            probe.facts());
+            facts);
     Path file = folder.resolve(report.fileName());
     System.out.println("writing " + file);
+    Files.writeString(file, report.toJson());
     for (Part part : Part.values()) {
       System.out.printf("=== %s, at most %d s%n", part, part.seconds());
       long start = System.nanoTime();
@@ -106,11 +116,18 @@ public final class GpuCheck {
       throws IOException, InterruptedException {
     Path rows = Files.createTempFile("gpu-check", ".rows");
     try {
-      ChildProcess.End end = ChildProcess.run(command(part, file, rows, true), part.seconds());
+      TimeShare share = new TimeShare(part.seconds());
+      List<String> command = command(part, file, rows, true);
+      ChildProcess.End end = ChildProcess.run(command, share.secondsLeft());
+      boolean lost = end.exitCode() == GPU_LOST;
+      while (end.exitCode() == GPU_LOST && !share.isSpent()) {
+        System.out.println("the GPU was lost to that process: another one goes on");
+        end = ChildProcess.run(command, share.secondsLeft());
+      }
       report.add(Rows.read(rows));
       return switch (end.exitCode()) {
-        case 0 -> PartEnd.DONE;
-        case FAILED -> "failed";
+        case 0 -> lost ? "failed" : PartEnd.DONE;
+        case FAILED, GPU_LOST -> "failed";
         case SHARE_SPENT -> PartEnd.SHARE_SPENT;
         default -> end.problem();
       };
@@ -123,18 +140,19 @@ public final class GpuCheck {
   /// tools everything takes many times as long.
   private String sanitize(GpuCheckReport report, Path file, TimeShare all)
       throws IOException, InterruptedException {
-    Path rows = Files.createTempFile("gpu-check", ".rows");
-    try {
-      int toolsLeft = Sanitizer.TOOLS.size();
-      for (String tool : Sanitizer.TOOLS) {
-        double seconds = all.secondsLeft() / toolsLeft--;
+    int toolsLeft = Sanitizer.TOOLS.size();
+    for (String tool : Sanitizer.TOOLS) {
+      double seconds = all.secondsLeft() / toolsLeft--;
+      // Of its own: tests that have a row are left out.
+      Path rows = Files.createTempFile("gpu-check", ".rows");
+      try {
         Sanitizer.Outcome outcome =
             Sanitizer.run(tool, command(Part.TESTS, file, rows, false), seconds);
         report.add(outcome);
         System.out.printf("compute-sanitizer %s: %s%n", outcome.tool(), outcome.outcome());
+      } finally {
+        Files.delete(rows);
       }
-    } finally {
-      Files.delete(rows);
     }
     return PartEnd.DONE;
   }
@@ -156,11 +174,13 @@ public final class GpuCheck {
 
   private int run(Part part, Findings findings, Rows rows)
       throws IOException, InterruptedException {
+    holdContext();
     TimeShare share = part.share();
     boolean passed =
         switch (part) {
           case CEILINGS -> ceilings(rows, share);
-          case TESTS -> GpuTests.run(scale.tests(), rows);
+          case TESTS ->
+              GpuTests.run(scale.tests(), rows, () -> Runtime.getRuntime().halt(GPU_LOST));
           case PARITY -> parity(rows, share);
           case MODELS -> models(findings, rows, share);
           case KERNELS -> kernels(findings, rows, share);
@@ -170,6 +190,16 @@ public final class GpuCheck {
       return FAILED;
     }
     return share.hasLeftOut() ? SHARE_SPENT : 0;
+  }
+
+  /// Until the process ends the device's primary context has a holder, so that contexts which come
+  /// and go, one for every test, are no more than references to it: a real one takes the driver
+  /// some tenths of a second.
+  private static void holdContext() {
+    if (CudaLibraries.driver().path().isPresent()
+        && CudaDriver.cuInit(0) == CudaDriver.CUDA_SUCCESS()) {
+      CudaDevice.all().stream().findFirst().ifPresent(CudaContext::open);
+    }
   }
 
   private boolean ceilings(Rows rows, TimeShare share) {
@@ -203,10 +233,11 @@ public final class GpuCheck {
   private boolean models(Findings findings, Rows rows, TimeShare share) {
     GpuState.note(rows, "models, before");
     try (Backend backend = new CudaBackendProvider().open(BackendOptions.DEFAULT)) {
-      new ModelBenchmark(backend, scale.models(), roofline(findings), share, benchmarks(rows))
-          .measure();
+      boolean allRan =
+          new ModelBenchmark(backend, scale.models(), roofline(findings), share, benchmarks(rows))
+              .measure();
       GpuState.note(rows, "models, after");
-      return true;
+      return allRan;
     }
   }
 
@@ -229,10 +260,11 @@ public final class GpuCheck {
         share.secondsLeft() / 2,
         benchmarks(rows).andThen(torch::add));
     try (CudaContext context = CudaContext.open(device())) {
-      new KernelBenchmark(context, scale.kernels(), findings, torch, share, benchmarks(rows))
-          .measure();
+      boolean allRan =
+          new KernelBenchmark(context, scale.kernels(), findings, torch, share, benchmarks(rows))
+              .measure();
       GpuState.note(rows, "kernels, after");
-      return true;
+      return allRan;
     }
   }
 

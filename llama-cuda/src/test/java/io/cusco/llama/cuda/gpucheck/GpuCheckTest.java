@@ -43,6 +43,7 @@ class GpuCheckTest {
     assertThat(Json.array(json.get("parts")))
         .hasSize(Part.values().length)
         .allMatch(part -> Json.object(part).get("outcome").equals("done"));
+    assertThat(Json.array(json.get("facts"))).contains("a context made anew: works");
     assertThat(Json.array(json.get("ceilings"))).hasSize(8);
     assertThat(Json.object(json.get("tests")))
         .containsEntry("found", 2)

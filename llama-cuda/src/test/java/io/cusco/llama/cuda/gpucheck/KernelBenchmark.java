@@ -30,6 +30,7 @@ final class KernelBenchmark {
   private final List<Measurement> torch;
   private final TimeShare share;
   private final Consumer<Measurement> found;
+  private boolean allRan = true;
 
   /// @param findings what percentages are of
   /// @param torch rows of [TorchAttention], what others are of
@@ -83,7 +84,10 @@ final class KernelBenchmark {
     }
   }
 
-  void measure() {
+  /// What fails gets a row that says so, and the others are measured.
+  ///
+  /// @return whether nothing failed
+  boolean measure() {
     try (ShippedKernels kernels = new ShippedKernels(context);
         CudaStream stream = CudaStream.create(context)) {
       GpuTimer timer = new GpuTimer(stream, sizes.warmUps, sizes.runs);
@@ -95,6 +99,7 @@ final class KernelBenchmark {
       }
       attempt("K3", drawName(), () -> draw(kernels, stream));
     }
+    return allRan;
   }
 
   private interface Attempt {
@@ -102,7 +107,15 @@ final class KernelBenchmark {
   }
 
   private void attempt(String id, String name, Attempt attempt) {
-    found.accept(share.isSpent() ? Measurement.missing(id, name, share.leaveOut()) : attempt.run());
+    Measurement measured;
+    try {
+      measured = share.isSpent() ? Measurement.missing(id, name, share.leaveOut()) : attempt.run();
+    } catch (RuntimeException e) {
+      e.printStackTrace();
+      allRan = false;
+      measured = Measurement.missing(id, name, "failed: " + e.getMessage());
+    }
+    found.accept(measured);
   }
 
   private String decodeName(KvType kvType) {

@@ -86,18 +86,26 @@ final class ModelBenchmark {
       int decodeRuns,
       int prefillRuns) {}
 
-  void measure() {
+  /// A model that fails gets a row that says so, and the others are measured.
+  ///
+  /// @return whether none failed; a GPU too small for a model is a finding
+  boolean measure() {
+    boolean allRan = true;
     for (Model model : sizes.models) {
       try {
         measure(model);
-      } catch (LlamaException e) {
-        if (e instanceof CudaException && !(e instanceof CudaOutOfMemoryException)) {
-          throw e;
+      } catch (RuntimeException e) {
+        boolean finding =
+            e instanceof CudaOutOfMemoryException
+                || (e instanceof LlamaException && !(e instanceof CudaException));
+        if (!finding) {
+          e.printStackTrace();
+          allRan = false;
         }
-        // A GPU too small for a model is a finding.
-        missing(model.alone, model.title(), String.valueOf(e.getMessage()));
+        missing(model.alone, model.title(), (finding ? "" : "failed: ") + e.getMessage());
       }
     }
+    return allRan;
   }
 
   private void measure(Model shape) {

@@ -1,5 +1,6 @@
 package io.cusco.llama.cuda.gpucheck;
 
+import io.cusco.llama.LlamaException;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.ComputeMode;
 import io.cusco.llama.backend.LoadProgress;
@@ -97,7 +98,7 @@ final class Parity {
       boolean within = true;
       for (Job job : jobs) {
         if (Files.exists(job.float32)) {
-          within &= compare(job);
+          within &= attempt(job);
         }
       }
       return within;
@@ -123,6 +124,17 @@ final class Parity {
   private void add(Map<String, Object> row, String line) {
     rows.add(Rows.Section.PARITY, row);
     System.out.println(line);
+  }
+
+  /// A model that fails is told of, and the others are compared.
+  private boolean attempt(Job job) throws IOException {
+    try {
+      return compare(job);
+    } catch (LlamaException e) {
+      e.printStackTrace();
+      problem(job.golden.toString(), "failed: " + e.getMessage());
+      return false;
+    }
   }
 
   private boolean compare(Job job) throws IOException {

@@ -42,6 +42,11 @@ final class Rows {
     }
   }
 
+  /// All rows so far.
+  List<Row> all() throws IOException {
+    return read(file);
+  }
+
   /// All rows of a file; a last line that its writer did not end is left out.
   static List<Row> read(Path file) throws IOException {
     List<Row> rows = new ArrayList<>();
