@@ -58,6 +58,13 @@ final class BatchMatMul {
   private final int panelTokens;
   private final boolean deterministic;
   private final MemorySegment panels;
+
+  /// For [Kernels#gather]: from row to row of a block to transpose, of products with a whole panel,
+  /// and of those with one vector.
+  private final int[] blockRows;
+
+  private final int[] panelRows;
+  private final int[] vectorRows;
   private final Scratch[] scratch;
   private final WorkerPool.Phase transposePhase = this::transpose;
   private final WorkerPool.Phase panelPhase = this::multiplyPanels;
@@ -86,6 +93,9 @@ final class BatchMatMul {
     panelTokens = kernels.panelVectors() * lanes;
     int padded = Math.ceilDiv(maxTokens, panelTokens) * panelTokens;
     panels = NativeMemory.allocateZeroed((long) padded * maxColumns * Float.BYTES, arena);
+    blockRows = multiples(TRANSPOSE_BLOCK);
+    panelRows = multiples(panelTokens);
+    vectorRows = multiples(lanes);
     scratch = new Scratch[pool.numThreads()];
     for (int i = 0; i < scratch.length; i++) {
       scratch[i] = new Scratch(padded, panelTokens, lanes * (minPanelTokens(lanes) + 1));
@@ -103,12 +113,23 @@ final class BatchMatMul {
     final float[] row = new float[MAX_ROWS];
 
     final float[] added = new float[MAX_ROWS];
+    final float[] panelRows;
     final float[] panelBlock;
+
+    /// What [Kernels#multiplyPanelAhead] returns.
+    final int[] touched = new int[1];
 
     Scratch(int paddedTokens, int panelTokens, int fewSums) {
       products = new float[Math.max(MAX_ROWS * paddedTokens, TILE_ROWS * fewSums)];
+      panelRows = new float[TRANSPOSE_BLOCK * panelTokens];
       panelBlock = new float[TRANSPOSE_BLOCK * panelTokens];
     }
+  }
+
+  private int[] multiples(int step) {
+    int[] multiples = new int[lanes + 1];
+    Arrays.setAll(multiples, i -> i * step);
+    return multiples;
   }
 
   /// From here on tokens are the lanes, except where [Kernels#multipliesRows] says otherwise.
@@ -199,19 +220,20 @@ final class BatchMatMul {
     int columnEnd = Math.min(columns, columnStart + TRANSPOSE_BLOCK);
     int width = panelVectors(panel) * lanes;
     int count = columnEnd - columnStart;
-    float[] row = scratch[worker].row;
+    float[] rows = scratch[worker].panelRows;
     float[] block = scratch[worker].panelBlock;
     for (int lane = 0; lane < width; lane++) {
       int token = panel * panelTokens + lane;
+      int at = lane * TRANSPOSE_BLOCK;
       if (token < numTokens) {
-        MemorySegment.copy(
-            x, FLOAT, token * xStride + (long) columnStart * Float.BYTES, row, 0, count);
+        long from = token * xStride + (long) columnStart * Float.BYTES;
+        MemorySegment.copy(x, FLOAT, from, rows, at, count);
       } else {
-        Arrays.fill(row, 0, count, 0);
+        Arrays.fill(rows, at, at + count, 0);
       }
-      for (int column = 0; column < count; column++) {
-        block[column * width + lane] = row[column];
-      }
+    }
+    for (int column = 0; column < count; column++) {
+      kernels.gather(rows, column, blockRows, width, block, column * width);
     }
     MemorySegment.copy(block, 0, panels, FLOAT, panelOffset(panel, columnStart), count * width);
   }
@@ -260,26 +282,47 @@ final class BatchMatMul {
   /// widened weights, which are used only once, are still in the nearest caches.
   private void multiplyOnePanel(Projection projection, int rowStart, int rows, Scratch scratch) {
     Matrix w = projection.weight();
-    int tileSize = TILE_ROWS * panelTokens;
+    int tileSize = TILE_ROWS * panelVectors(0) * lanes;
     int tiles = Math.ceilDiv(rows, TILE_ROWS);
     Arrays.fill(scratch.products, 0, tiles * tileSize, 0);
     for (int tile = 0; tile < tiles; tile++) {
       int row = tile * TILE_ROWS;
+      int tileRows = Math.min(TILE_ROWS, rows - row);
+      int nextRows = Math.min(TILE_ROWS, rows - row - tileRows);
       for (int column = 0; column < w.columns(); column += WIDE_COLUMNS) {
         int count = Math.min(WIDE_COLUMNS, w.columns() - column);
-        widen(w, rowStart + row, Math.min(TILE_ROWS, rows - row), column, count, scratch.wide);
-        kernels.multiplyPanel(
-            scratch.wide,
-            0,
-            panels,
-            panelOffset(0, column),
-            panelVectors(0),
-            count,
-            scratch.products,
-            tile * tileSize);
+        widen(w, rowStart + row, tileRows, column, count, scratch.wide);
+        multiplyTile(
+            w, rowStart + row + tileRows, nextRows, column, count, tile * tileSize, scratch);
       }
     }
     storePanel(projection, 0, rowStart, rows, scratch);
+  }
+
+  /// The tile in [Scratch#wide]. Meanwhile this block's share of the next tile's weights comes from
+  /// memory, if there is one.
+  private void multiplyTile(
+      Matrix w, int nextRow, int nextRows, int column, int count, int products, Scratch scratch) {
+    int vectors = panelVectors(0);
+    long panelAt = panelOffset(0, column);
+    if (vectors > 1 || nextRows == 0) {
+      kernels.multiplyPanel(
+          scratch.wide, 0, panels, panelAt, vectors, count, scratch.products, products);
+      return;
+    }
+    long bytes = nextRows * w.rowBytes();
+    scratch.touched[0] +=
+        kernels.multiplyPanelAhead(
+            scratch.wide,
+            0,
+            panels,
+            panelAt,
+            count,
+            scratch.products,
+            products,
+            w.segment(),
+            w.rowOffset(nextRow) + bytes * column / w.columns(),
+            bytes * count / w.columns());
   }
 
   private void multiplyPanel(int panel, int tiles, int column, int count, Scratch scratch) {
@@ -294,30 +337,19 @@ final class BatchMatMul {
           vectors,
           count,
           scratch.products,
-          (panel * tiles + tile) * TILE_ROWS * panelTokens);
+          panel * tiles * TILE_ROWS * panelTokens + tile * TILE_ROWS * vectors * lanes);
     }
   }
 
   /// Moves a panel's products to the rows of its tokens.
   private void storePanel(
       Projection projection, int panel, int rowStart, int rows, Scratch scratch) {
-    int width = panelVectors(panel) * lanes;
-    int tileStep = TILE_ROWS * panelTokens;
-    int tiles = Math.ceilDiv(rows, TILE_ROWS);
+    int[] multiples = panelVectors(panel) == 1 ? vectorRows : panelRows;
+    int from = panel * Math.ceilDiv(rows, TILE_ROWS) * TILE_ROWS * panelTokens;
     int tokens = Math.min(panelTokens, numTokens - panel * panelTokens);
     for (int token = 0; token < tokens; token++) {
-      int from = panel * tiles * tileStep + token;
-      for (int row = 0; row < rows; row += TILE_ROWS) {
-        takeColumn(scratch.products, from, width, scratch.row, row);
-        from += tileStep;
-      }
+      kernels.gather(scratch.products, from + token, multiples, rows, scratch.row, 0);
       storeRow(projection, panel * panelTokens + token, rowStart, rows, scratch);
-    }
-  }
-
-  private static void takeColumn(float[] products, int from, int width, float[] row, int at) {
-    for (int i = 0; i < TILE_ROWS; i++) {
-      row[at + i] = products[from + i * width];
     }
   }
 

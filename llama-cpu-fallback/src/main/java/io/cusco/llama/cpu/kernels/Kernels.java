@@ -102,6 +102,22 @@ public interface Kernels {
       float[] c,
       int cIndex);
 
+  /// As [#multiplyPanel] with one vector of tokens, while memory that is needed next comes nearer:
+  /// `nextBytes` from `nextOffset` are read here and there.
+  ///
+  /// @return a number without meaning, to be kept somewhere so that the reads are not dropped
+  int multiplyPanelAhead(
+      float[] w,
+      int wIndex,
+      MemorySegment x,
+      long xOffset,
+      int count,
+      float[] c,
+      int cIndex,
+      MemorySegment next,
+      long nextOffset,
+      long nextBytes);
+
   /// The same product for a few tokens as they lie: `c[row][token][lane] += sum w[row][k] *
   /// x[token][k]` over the columns `k` of each lane.
   ///
@@ -118,6 +134,12 @@ public interface Kernels {
       int count,
       float[] c,
       int cIndex);
+
+  /// `to[toIndex + i] = from[fromIndex + i * step]` for `i < count`: a column of a matrix becomes a
+  /// row.
+  ///
+  /// @param multiples `0, step, 2 * step ...`, one for each lane, and `step` times the lanes last
+  void gather(float[] from, int fromIndex, int[] multiples, int count, float[] to, int toIndex);
 
   /// The sum of the lanes at `c[index]`.
   float sumLanes(float[] c, int index);

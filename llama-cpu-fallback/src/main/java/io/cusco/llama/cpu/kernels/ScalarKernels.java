@@ -150,6 +150,22 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public int multiplyPanelAhead(
+      float[] w,
+      int wIndex,
+      MemorySegment x,
+      long xOffset,
+      int count,
+      float[] c,
+      int cIndex,
+      MemorySegment next,
+      long nextOffset,
+      long nextBytes) {
+    multiplyPanel(w, wIndex, x, xOffset, 1, count, c, cIndex);
+    return 0; // one multiplication at a time never waits for memory
+  }
+
+  @Override
   public void multiplyTokens(
       float[] w,
       int wIndex,
@@ -169,6 +185,14 @@ public final class ScalarKernels implements Kernels {
                   * x.get(Layouts.FLOAT, xOffset + token * xStride + k * F);
         }
       }
+    }
+  }
+
+  @Override
+  public void gather(
+      float[] from, int fromIndex, int[] multiples, int count, float[] to, int toIndex) {
+    for (int i = 0; i < count; i++) {
+      to[toIndex + i] = from[fromIndex + i * multiples[1]];
     }
   }
 

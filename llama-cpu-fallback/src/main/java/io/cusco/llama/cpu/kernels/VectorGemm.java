@@ -4,7 +4,9 @@ import static io.cusco.llama.cpu.kernels.Kernels.WIDE_STRIDE;
 import static io.cusco.llama.cpu.kernels.Lanes.F;
 import static io.cusco.llama.cpu.kernels.Lanes.L;
 import static io.cusco.llama.cpu.kernels.Lanes.LE;
+import static io.cusco.llama.memory.OpenMemory.MEMORY;
 
+import io.cusco.llama.memory.OpenMemory;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
@@ -162,6 +164,63 @@ final class VectorGemm {
     a9.intoArray(c, cIndex + 9 * L);
     a10.intoArray(c, cIndex + 10 * L);
     a11.intoArray(c, cIndex + 11 * L);
+  }
+
+  /// As [#tokens12x1]; each step also reads a byte, `aheadStep` further than the one before, so
+  /// that what lies there is in a cache when it is needed. Returns their sum, which means nothing:
+  /// what nobody used would not be read.
+  static int tokens12x1Ahead(
+      float[] w,
+      int wIndex,
+      MemorySegment x,
+      long xOffset,
+      int count,
+      float[] c,
+      int cIndex,
+      long ahead,
+      long aheadStep) {
+    int touched = 0;
+    FloatVector a0 = FloatVector.fromArray(F, c, cIndex);
+    FloatVector a1 = FloatVector.fromArray(F, c, cIndex + L);
+    FloatVector a2 = FloatVector.fromArray(F, c, cIndex + 2 * L);
+    FloatVector a3 = FloatVector.fromArray(F, c, cIndex + 3 * L);
+    FloatVector a4 = FloatVector.fromArray(F, c, cIndex + 4 * L);
+    FloatVector a5 = FloatVector.fromArray(F, c, cIndex + 5 * L);
+    FloatVector a6 = FloatVector.fromArray(F, c, cIndex + 6 * L);
+    FloatVector a7 = FloatVector.fromArray(F, c, cIndex + 7 * L);
+    FloatVector a8 = FloatVector.fromArray(F, c, cIndex + 8 * L);
+    FloatVector a9 = FloatVector.fromArray(F, c, cIndex + 9 * L);
+    FloatVector a10 = FloatVector.fromArray(F, c, cIndex + 10 * L);
+    FloatVector a11 = FloatVector.fromArray(F, c, cIndex + 11 * L);
+    for (int k = 0; k < count; k++) {
+      touched += MEMORY.get(Layouts.BYTE, OpenMemory.within(ahead + k * aheadStep));
+      FloatVector x0 = load(x, xOffset + k * (4L * L));
+      a0 = FloatVector.broadcast(F, w[wIndex + k]).fma(x0, a0);
+      a1 = FloatVector.broadcast(F, w[wIndex + k + WIDE_STRIDE]).fma(x0, a1);
+      a2 = FloatVector.broadcast(F, w[wIndex + k + 2 * WIDE_STRIDE]).fma(x0, a2);
+      a3 = FloatVector.broadcast(F, w[wIndex + k + 3 * WIDE_STRIDE]).fma(x0, a3);
+      a4 = FloatVector.broadcast(F, w[wIndex + k + 4 * WIDE_STRIDE]).fma(x0, a4);
+      a5 = FloatVector.broadcast(F, w[wIndex + k + 5 * WIDE_STRIDE]).fma(x0, a5);
+      a6 = FloatVector.broadcast(F, w[wIndex + k + 6 * WIDE_STRIDE]).fma(x0, a6);
+      a7 = FloatVector.broadcast(F, w[wIndex + k + 7 * WIDE_STRIDE]).fma(x0, a7);
+      a8 = FloatVector.broadcast(F, w[wIndex + k + 8 * WIDE_STRIDE]).fma(x0, a8);
+      a9 = FloatVector.broadcast(F, w[wIndex + k + 9 * WIDE_STRIDE]).fma(x0, a9);
+      a10 = FloatVector.broadcast(F, w[wIndex + k + 10 * WIDE_STRIDE]).fma(x0, a10);
+      a11 = FloatVector.broadcast(F, w[wIndex + k + 11 * WIDE_STRIDE]).fma(x0, a11);
+    }
+    a0.intoArray(c, cIndex);
+    a1.intoArray(c, cIndex + L);
+    a2.intoArray(c, cIndex + 2 * L);
+    a3.intoArray(c, cIndex + 3 * L);
+    a4.intoArray(c, cIndex + 4 * L);
+    a5.intoArray(c, cIndex + 5 * L);
+    a6.intoArray(c, cIndex + 6 * L);
+    a7.intoArray(c, cIndex + 7 * L);
+    a8.intoArray(c, cIndex + 8 * L);
+    a9.intoArray(c, cIndex + 9 * L);
+    a10.intoArray(c, cIndex + 10 * L);
+    a11.intoArray(c, cIndex + 11 * L);
+    return touched;
   }
 
   /// Columns in the lanes, for few tokens: a step multiplies a vector of each row by the same

@@ -183,6 +183,23 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
+  public int multiplyPanelAhead(
+      float[] w,
+      int wIndex,
+      MemorySegment x,
+      long xOffset,
+      int count,
+      float[] c,
+      int cIndex,
+      MemorySegment next,
+      long nextOffset,
+      long nextBytes) {
+    long ahead = OpenMemory.address(next, nextOffset, nextBytes);
+    long step = nextBytes / count;
+    return VectorGemm.tokens12x1Ahead(w, wIndex, x, xOffset, count, c, cIndex, ahead, step);
+  }
+
+  @Override
   public void multiplyTokens(
       float[] w,
       int wIndex,
@@ -207,6 +224,22 @@ public final class VectorKernels implements Kernels {
                   * x.get(Layouts.FLOAT, xOffset + token * xStride + k * 4L);
         }
       }
+    }
+  }
+
+  /// NEON has no such load, and the API's substitute for it is slower than single floats.
+  @Override
+  public void gather(
+      float[] from, int fromIndex, int[] multiples, int count, float[] to, int toIndex) {
+    int i = 0;
+    if (L > 4) {
+      int step = multiples[L];
+      for (int at = fromIndex; i <= count - L; i += L, at += step) {
+        FloatVector.fromArray(F, from, at, multiples, 0).intoArray(to, toIndex + i);
+      }
+    }
+    for (; i < count; i++) {
+      to[toIndex + i] = from[fromIndex + i * multiples[1]];
     }
   }
 

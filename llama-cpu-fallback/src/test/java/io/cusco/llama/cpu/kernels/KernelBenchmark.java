@@ -49,6 +49,8 @@ public class KernelBenchmark {
     "gemvPacked-Q6_K",
     "quantize",
     "multiplyPanel",
+    "multiplyPanelAhead",
+    "gather",
     "multiplyTokens",
     "rmsNorm",
     "siluMul",

@@ -58,6 +58,8 @@ final class KernelCases {
         List.of(
             "quantize",
             "multiplyPanel",
+            "multiplyPanelAhead",
+            "gather",
             "multiplyTokens",
             "rmsNorm",
             "siluMul",
@@ -81,6 +83,8 @@ final class KernelCases {
       case "gemvPacked" -> cases.gemvPacked(type);
       case "quantize" -> cases.quantize();
       case "multiplyPanel" -> cases.multiplyPanel();
+      case "multiplyPanelAhead" -> cases.multiplyPanelAhead();
+      case "gather" -> cases.gather();
       case "multiplyTokens" -> cases.multiplyTokens();
       case "rmsNorm" -> cases.rmsNorm();
       case "siluMul" -> cases.siluMul();
@@ -195,6 +199,64 @@ final class KernelCases {
           }
           return rows;
         });
+  }
+
+  /// Tokens are the same ones at every width: a panel of one vector after the other.
+  private Case multiplyPanelAhead() {
+    float[] w = array(Kernels.TILE_ROWS * Kernels.WIDE_STRIDE);
+    float[] x = array(Kernels.WIDE_COLUMNS * TOKENS);
+    int width = kernels.lanes();
+    int panels = TOKENS / width;
+    MemorySegment panel = floats(x.length);
+    for (int i = 0; i < x.length; i++) {
+      int token = i % TOKENS;
+      int at = (token / width * Kernels.WIDE_COLUMNS + i / TOKENS) * width + token % width;
+      panel.setAtIndex(FLOAT, at, x[i]);
+    }
+    int tile = Kernels.TILE_ROWS * width;
+    float[] c = new float[panels * tile];
+    long panelBytes = (long) Kernels.WIDE_COLUMNS * width * Float.BYTES;
+    int[] touched = new int[1];
+    return new Call(
+        () -> {
+          Arrays.fill(c, 0);
+          for (int p = 0; p < panels; p++) {
+            touched[0] +=
+                kernels.multiplyPanelAhead(
+                    w,
+                    0,
+                    panel,
+                    p * panelBytes,
+                    Kernels.WIDE_COLUMNS,
+                    c,
+                    p * tile,
+                    panel,
+                    (p + 1) % panels * panelBytes,
+                    panelBytes);
+          }
+        },
+        () -> {
+          float[] rows = new float[c.length];
+          for (int i = 0; i < rows.length; i++) {
+            int token = i % TOKENS;
+            rows[i] = c[token / width * tile + i / TOKENS * width + token % width];
+          }
+          return rows;
+        });
+  }
+
+  private Case gather() {
+    float[] from = array(ROWS * POSITIONS);
+    float[] to = new float[ROWS * POSITIONS];
+    int[] multiples = new int[kernels.lanes() + 1];
+    Arrays.setAll(multiples, i -> i * POSITIONS);
+    return new Call(
+        () -> {
+          for (int column = 0; column < POSITIONS; column++) {
+            kernels.gather(from, column, multiples, ROWS, to, column * ROWS);
+          }
+        },
+        to::clone);
   }
 
   private Case multiplyTokens() {

@@ -31,6 +31,7 @@ final class KernelWarmUp {
   private final MemorySegment out;
   private final float[] wide = new float[ROWS * COLUMNS];
   private final Random random = new Random(SEED);
+  private final int[] touched = new int[1];
 
   KernelWarmUp(Kernels kernels, long nanosPerKernel) {
     this.kernels = kernels;
@@ -55,6 +56,7 @@ final class KernelWarmUp {
     }
     packedWeights();
     products();
+    gather();
     elementwise();
     rowWeights();
     for (int group : new int[] {GROUP, 1}) {
@@ -148,6 +150,15 @@ final class KernelWarmUp {
           },
           c::clone);
       repeat(
+          "a vector of tokens, reading ahead",
+          () -> {
+            Arrays.fill(c, 0);
+            touched[0] +=
+                kernels.multiplyPanelAhead(
+                    w, 0, x, 0, Kernels.WIDE_COLUMNS, c, 0, x, 0, x.byteSize());
+          },
+          c::clone);
+      repeat(
           width + " tokens",
           () -> {
             Arrays.fill(c, 0);
@@ -158,6 +169,13 @@ final class KernelWarmUp {
           },
           sums::clone);
     }
+  }
+
+  private void gather() {
+    int[] multiples = new int[kernels.lanes() + 1];
+    Arrays.setAll(multiples, i -> i * ROWS);
+    float[] row = new float[COLUMNS];
+    repeat(() -> kernels.gather(wide, 1, multiples, COLUMNS, row, 0));
   }
 
   private void rowWeights() {

@@ -1,6 +1,7 @@
 package io.cusco.llama.cpu.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.data.Offset.offset;
 
 import io.cusco.llama.checkpoint.BlockFormats;
@@ -250,6 +251,54 @@ class VectorKernelsTest {
               .as("seed %d, %d vectors: row %d, token %d", SEED, vectors, row, token)
               .isCloseTo(expected, offset(2e-6 * count + 1e-5));
         }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 37, 512})
+  void aPanelTileThatReadsAheadGivesTheSameBits(int count) {
+    float[] w = randomArray(2 + Kernels.TILE_ROWS * Kernels.WIDE_STRIDE);
+    MemorySegment x = randomFloats(3 + count * vector.lanes());
+    for (Kernels kernels : new Kernels[] {scalar, vector}) {
+      float[] expected = new float[3 + Kernels.TILE_ROWS * kernels.lanes()];
+      Arrays.fill(expected, 0.5f);
+      float[] actual = expected.clone();
+      kernels.multiplyPanel(w, 2, x, 12, 1, count, expected, 3);
+      for (long nextBytes : new long[] {1, 3L * count, x.byteSize()}) {
+        float[] c = actual.clone();
+        int ignored =
+            kernels.multiplyPanelAhead(
+                w, 2, x, 12, count, c, 3, x, x.byteSize() - nextBytes, nextBytes);
+        assertThat(c).as("seed %d, %d bytes ahead", SEED, nextBytes).isEqualTo(expected);
+      }
+    }
+  }
+
+  @Test
+  void aPanelTileDoesNotReadBeyondWhatIsNext() {
+    float[] w = randomArray(Kernels.TILE_ROWS * Kernels.WIDE_STRIDE);
+    MemorySegment x = randomFloats(16 * vector.lanes());
+    float[] c = new float[Kernels.TILE_ROWS * vector.lanes()];
+    assertThatThrownBy(
+            () -> vector.multiplyPanelAhead(w, 0, x, 0, 16, c, 0, x, x.byteSize() - 63, 64))
+        .isInstanceOf(IndexOutOfBoundsException.class);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 13, 32, 207})
+  void gatherMakesAColumnARow(int count) {
+    float[] from = randomArray(5 + 64 * count);
+    for (int step : new int[] {1, vector.lanes(), 64}) {
+      int[] multiples = new int[vector.lanes() + 1];
+      Arrays.setAll(multiples, i -> i * step);
+      float[] actual = new float[count + 3];
+      vector.gather(from, 5, multiples, count, actual, 3);
+      float[] expected = new float[count + 3];
+      scalar.gather(from, 5, multiples, count, expected, 3);
+      assertThat(actual).as("seed %d, step %d", SEED, step).isEqualTo(expected);
+      for (int i = 0; i < count; i++) {
+        assertThat(actual[3 + i]).isEqualTo(from[5 + i * step]);
       }
     }
   }
