@@ -6,10 +6,13 @@ import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.standin.EmulatedGpu;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/// The measurements run through on the stand-in; what it takes for them says nothing.
+/// The measurements run through on the stand-in; what it takes for them says nothing. Also the
+/// tests of a rehearsal of gpu-check.
 @EmulatedGpu
+@Tag("rehearsed")
 class CeilingsTest {
   @Test
   void everythingIsMeasuredAndWhatTheDeviceLacksIsSaid(CudaContext context) {

@@ -44,9 +44,8 @@ final class GpuTests {
     static final Selection GPU =
         new Selection(DiscoverySelectors.selectPackage("io.cusco.llama.cuda"), "gpu");
 
-    /// One that runs on the stand-in.
-    static final Selection REHEARSAL =
-        new Selection(DiscoverySelectors.selectClass(CeilingsTest.class), "emulated");
+    /// Some that run on the stand-in, found in the same way.
+    static final Selection REHEARSAL = new Selection(GPU.selector, "rehearsed");
   }
 
   /// Adds a row with the number of tests, and one for each of them when it has ended: `status`,
