@@ -29,12 +29,12 @@ public final class NativeMemory {
   /// A multiple of every page size in use.
   private static final long PAGE = 64L << 10;
 
-  private static final boolean HAS_LARGE_PAGES = findLargePages();
-
   /// The files mapped now: address and size.
   private static final ConcurrentSkipListMap<Long, Long> MAPPINGS = new ConcurrentSkipListMap<>();
 
   private static final boolean IS_LINUX = System.getProperty("os.name").equals("Linux");
+
+  private static final boolean HAS_LARGE_PAGES = findLargePages();
 
   private NativeMemory() {}
 

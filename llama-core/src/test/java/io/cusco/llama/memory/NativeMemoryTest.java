@@ -14,6 +14,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 final class NativeMemoryTest {
@@ -101,5 +103,13 @@ final class NativeMemoryTest {
       assertThat(mapped.get(ValueLayout.JAVA_BYTE, 0)).isZero();
       assertThat(mapped.get(ValueLayout.JAVA_BYTE, size - 1)).isEqualTo((byte) 7);
     }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void largePagesAreThereUnlessTheSystemSaysNever() throws IOException {
+    Path setting = Path.of("/sys/kernel/mm/transparent_hugepage/enabled");
+    boolean allowed = Files.exists(setting) && !Files.readString(setting).contains("[never]");
+    assertThat(NativeMemory.hasLargePages()).isEqualTo(allowed);
   }
 }
