@@ -31,6 +31,7 @@ public final class Cublas implements AutoCloseable {
   // Read by the library during the call.
   private final MemorySegment alpha = Arena.ofAuto().allocate(JAVA_FLOAT);
   private final MemorySegment beta = Arena.ofAuto().allocate(JAVA_FLOAT);
+  private final DevicePointers pointers = new DevicePointers();
 
   private Cublas(
       CudaContext context, CudaStream stream, DeviceBuffer workspace, MemorySegment handle) {
@@ -105,14 +106,14 @@ public final class Cublas implements AutoCloseable {
             gemm.m(),
             gemm.k(),
             this.alpha,
-            MemorySegment.ofAddress(b),
+            pointers.of(b),
             gemm.inputType().code(),
             gemm.strideB(),
-            MemorySegment.ofAddress(a),
+            pointers.of(a),
             gemm.inputType().code(),
             gemm.strideA(),
             this.beta,
-            MemorySegment.ofAddress(c),
+            pointers.of(c),
             gemm.outputType().code(),
             gemm.strideC(),
             gemm.computeType(),
@@ -147,16 +148,16 @@ public final class Cublas implements AutoCloseable {
             gemm.m(),
             gemm.k(),
             this.alpha,
-            MemorySegment.ofAddress(b),
+            pointers.of(b),
             gemm.inputType().code(),
             gemm.strideB(),
             batch.b(),
-            MemorySegment.ofAddress(a),
+            pointers.of(a),
             gemm.inputType().code(),
             gemm.strideA(),
             batch.a(),
             this.beta,
-            MemorySegment.ofAddress(c),
+            pointers.of(c),
             gemm.outputType().code(),
             gemm.strideC(),
             batch.c(),

@@ -23,6 +23,8 @@ final class LtPlan {
   private final MemorySegment alpha = arena.allocate(JAVA_FLOAT);
   private final MemorySegment beta = arena.allocate(JAVA_FLOAT);
   private final MemorySegment heuristic = cublasLtMatmulHeuristicResult_t.allocate(arena);
+  private final MemorySegment algorithm = cublasLtMatmulHeuristicResult_t.algo(heuristic);
+  private final DevicePointers pointers = new DevicePointers();
   private MemorySegment description = MemorySegment.NULL;
   private MemorySegment layoutA = MemorySegment.NULL;
   private MemorySegment layoutB = MemorySegment.NULL;
@@ -203,24 +205,24 @@ final class LtPlan {
 
   private void multiply(
       MemorySegment handle, long a, long b, long c, DeviceBuffer workspace, CudaStream stream) {
-    MemorySegment result = MemorySegment.ofAddress(c);
+    MemorySegment result = pointers.of(c);
     boolean scratch = !inOnePiece();
     check(
         CublasLt.cublasLtMatmul(
             handle,
             description,
             alpha,
-            MemorySegment.ofAddress(b),
+            pointers.of(b),
             layoutA,
-            MemorySegment.ofAddress(a),
+            pointers.of(a),
             layoutB,
             beta,
             result,
             layoutC,
             result,
             layoutC,
-            cublasLtMatmulHeuristicResult_t.algo(heuristic),
-            scratch ? MemorySegment.ofAddress(workspace.address()) : MemorySegment.NULL,
+            algorithm,
+            scratch ? pointers.of(workspace.address()) : MemorySegment.NULL,
             scratch ? workspace.numBytes() : 0,
             stream.handle()),
         "cublasLtMatmul");
