@@ -152,13 +152,13 @@ class EngineQueueTest {
   void aRequestWhoseTimeIsUpEndsWithWhatItHas() throws Exception {
     Gated model = new Gated();
     try (Engine engine = limited(model, 1, 10, QueueFull.REFUSE)) {
-      Generation running = engine.submit(request(60).withTimeout(Duration.ofMillis(400)));
+      Generation running = engine.submit(request(60).withTimeout(Duration.ofSeconds(2)));
       model.entered.await();
       List<Generation> waiting =
           engine.submitSamples(request(60).withTimeout(Duration.ofMillis(10)).withSamples(2));
       Generation patient =
           engine.submit(request(5).withTimeout(Duration.ofSeconds(Long.MAX_VALUE)));
-      Thread.sleep(420);
+      Thread.sleep(2_020);
       assertThat(running.finishReason()).isEmpty();
       model.gate.countDown();
       assertThat(running.await().finishReason()).isEqualTo(FinishReason.TIMEOUT);

@@ -219,7 +219,7 @@ class EngineSimulationTest {
   }
 
   private static void awaitIdle(String seed, Engine engine) throws InterruptedException {
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
     while (engine.stats().usedBlocks() + engine.stats().running() + engine.stats().waiting() > 0) {
       assertThat(System.nanoTime()).as("%s: %s", seed, engine.stats()).isLessThan(deadline);
       Thread.sleep(1);

@@ -6,6 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 
 class TextStreamTest {
 
@@ -32,13 +34,12 @@ class TextStreamTest {
   }
 
   @Test
+  @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
   void longRepetitiveStopStringsTakeLinearTime() {
     String stop = "a".repeat(200_000) + "b";
     String text = "a".repeat(1_000_000);
-    long start = System.nanoTime();
-    assertThat(shown(List.of(stop), text)).isEqualTo(text);
     // Trying every start would take 2e11 comparisons.
-    assertThat(System.nanoTime() - start).isLessThan(5_000_000_000L);
+    assertThat(shown(List.of(stop), text)).isEqualTo(text);
   }
 
   @Test

@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 
 /// A hand-made vocabulary: the 256 bytes, a few merges, Llama 3's structure.
 class ByteBpeTokenizerTest {
@@ -104,13 +106,12 @@ class ByteBpeTokenizerTest {
   }
 
   @Test
-  void aHundredThousandEqualLettersTakeNoQuadraticTime() {
+  @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+  void aMillionEqualLettersTakeNoQuadraticTime() {
     merge("a", "a");
     merge("aa", "aa");
     Tokenizer tokenizer = build("llama-bpe");
-    long start = System.nanoTime();
-    assertThat(tokenizer.encode("a".repeat(100_000))).hasSize(25_000);
-    assertThat(System.nanoTime() - start).isLessThan(2_000_000_000L);
+    assertThat(tokenizer.encode("a".repeat(1_000_000))).hasSize(250_000);
   }
 
   @Test

@@ -10,6 +10,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 
 /// Hand-made vocabularies; expectations follow from sentencepiece's rules.
 class SentencePieceTokenizerTest {
@@ -108,15 +110,14 @@ class SentencePieceTokenizerTest {
   }
 
   @Test
-  void aHundredThousandEqualLettersTakeNoQuadraticTime() {
+  @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+  void aMillionEqualLettersTakeNoQuadraticTime() {
     addLlamaStart();
     add("a", -3, NORMAL);
     add("aa", -1, NORMAL);
     add("aaaa", -2, NORMAL);
     Tokenizer tokenizer = build(false);
-    long start = System.nanoTime();
-    assertThat(tokenizer.encode("a".repeat(100_000))).hasSize(25_000);
-    assertThat(System.nanoTime() - start).isLessThan(2_000_000_000L);
+    assertThat(tokenizer.encode("a".repeat(1_000_000))).hasSize(250_000);
   }
 
   @Test
