@@ -227,9 +227,9 @@ final class BenchCommand implements Callable<Integer> {
                 run.kvType().name().toLowerCase(Locale.ROOT),
                 overlap == EngineSwitches.Switch.ON && loaded.overlapsSteps(),
                 System.getProperty(COMMIT_PROPERTY, "unknown"));
-        // Host probes say nothing about another device.
-        Ceilings ceilings =
-            backend.name().equals("cpu") ? Ceilings.measure(backend.threads()) : null;
+        // Host probes say nothing about another device, nor about scalar code.
+        boolean probes = backend.name().equals("cpu") && Diagnosis.hasVectorApi();
+        Ceilings ceilings = probes ? Ceilings.measure(backend.threads()) : null;
         if (!json) {
           printHead(subject, ceilings);
         }

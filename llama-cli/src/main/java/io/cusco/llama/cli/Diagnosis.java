@@ -71,12 +71,17 @@ record Diagnosis(Map<String, Object> facts, List<BackendState> backends, List<St
     facts.put("java_vendor", System.getProperty("java.vendor"));
     facts.put("java_home", System.getProperty("java.home"));
     facts.put("max_heap_bytes", Runtime.getRuntime().maxMemory());
-    if (ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent()) {
+    if (hasVectorApi()) {
       facts.put("vector_bits", FloatVector.SPECIES_PREFERRED.vectorBitSize());
     } else {
       facts.put("vector_bits", 0);
       missing.add("the Vector API: start Java with --add-modules jdk.incubator.vector");
     }
+  }
+
+  /// Without it, which the class path allows, no class that uses it may load.
+  static boolean hasVectorApi() {
+    return ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
   }
 
   private static void addMachine(Map<String, Object> facts) {
