@@ -8,6 +8,7 @@ import io.cusco.llama.checkpoint.LlamaWeights;
 import io.cusco.llama.config.LlamaConfig;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaDevice;
+import io.cusco.llama.cuda.driver.KeptContexts;
 import io.cusco.llama.model.LlamaModel;
 import java.util.List;
 import org.slf4j.Logger;
@@ -50,6 +51,11 @@ final class CudaBackend implements Backend {
   @Override
   public String device() {
     return context.device().description();
+  }
+
+  /// See [KeptContexts].
+  void keepContext() {
+    KeptContexts.keep(context.device());
   }
 
   /// The engine's thread drives the GPU.

@@ -27,7 +27,7 @@ public final class CudaBackendProvider implements BackendProvider {
 
   @Override
   public synchronized Availability probe() {
-    CudaProbe probe = CudaProbe.run();
+    CudaProbe probe = CudaProbe.runAndKeepContext();
     working = probe.problem().isEmpty() ? Optional.of(probe) : Optional.empty();
     return probe
         .problem()
@@ -38,10 +38,17 @@ public final class CudaBackendProvider implements BackendProvider {
 
   @Override
   public synchronized Backend open(BackendOptions options) {
-    CudaProbe probe = working.orElseGet(CudaProbe::run);
+    CudaProbe probe = working.orElseGet(CudaProbe::runAndKeepContext);
     if (probe.problem().isPresent()) {
       throw new LlamaException("CUDA backend unavailable: " + probe.problem().get());
     }
-    return new CudaBackend(options, probe.devices());
+    CudaBackend backend = new CudaBackend(options, probe.devices());
+    try {
+      backend.keepContext();
+      return backend;
+    } catch (RuntimeException | Error e) {
+      backend.close();
+      throw e;
+    }
   }
 }

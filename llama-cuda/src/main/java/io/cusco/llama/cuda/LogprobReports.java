@@ -31,7 +31,7 @@ final class LogprobReports {
   /// @param at where the report starts
   static TokenLogprobs read(MemorySegment reports, long at, int tokenId) {
     float best = reports.get(JAVA_FLOAT, at + BEST);
-    double logSumExp = best + Math.log(reports.get(JAVA_LONG, at + SUM) * UNIT);
+    double logSumExp = best + Math.log(unsigned(reports.get(JAVA_LONG, at + SUM)) * UNIT);
     int count = reports.get(JAVA_INT, at + NUM_TOP);
     int[] ids = new int[count];
     float[] logits = new float[count];
@@ -45,6 +45,11 @@ final class LogprobReports {
     }
     float logprob = (float) (reports.get(JAVA_FLOAT, at + LOGIT) - logSumExp);
     return new TokenLogprobs(tokenId, logprob, ids, logits);
+  }
+
+  /// Half a million equal logits come to 2^63.
+  private static double unsigned(long sum) {
+    return (sum >>> 1) * 2.0 + (sum & 1);
   }
 
   /// Into the first `size` entries, which are sorted: best first, ties in id order.

@@ -33,6 +33,9 @@ final class TiledAttention implements AttentionKernels {
   /// In place of a first token: the rows of a grid are the sequences of one token.
   private static final int SEQUENCES = -1;
 
+  /// The driver's limit (CUDA C++ Programming Guide, "Technical Specifications").
+  private static final int MAX_GRID_Z = 65_535;
+
   /// Tokens taken alone at a time, at least: their splits need memory.
   private static final int MIN_ALONE = 64;
 
@@ -159,7 +162,7 @@ final class TiledAttention implements AttentionKernels {
       CudaStream stream, long queries, StepAddresses arrays, KvPools pools, long out, Step step) {
     decode.operands(queries, arrays, pools, out, step.numSequences());
     boolean split = numSplits(step.maxContext()) > 1;
-    int atOnce = split ? maxAlone : step.numTokens();
+    int atOnce = split ? maxAlone : MAX_GRID_Z;
     for (int first = 0; first < step.numTokens(); first += atOnce) {
       int count = Math.min(atOnce, step.numTokens() - first);
       decodeRows(stream, arrays, out, step, first, count);

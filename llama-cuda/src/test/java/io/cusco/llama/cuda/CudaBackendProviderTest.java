@@ -8,6 +8,7 @@ import io.cusco.llama.backend.Availability;
 import io.cusco.llama.backend.Backend;
 import io.cusco.llama.backend.BackendOptions;
 import io.cusco.llama.cuda.standin.EmulatedGpu;
+import io.cusco.llama.cuda.standin.StandIn;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 
@@ -40,6 +41,13 @@ class CudaBackendProviderTest {
     assertThat(backend.device()).isEqualTo(DEVICE);
     backend.close();
     backend.close();
+  }
+
+  @Test
+  void theContextOutlivesProbesAndBackends(StandIn standIn) {
+    provider.probe();
+    provider.open(BackendOptions.DEFAULT).close();
+    assertThat(standIn.leaks()).containsExactly("the primary context is still retained 1 times");
   }
 
   @Test

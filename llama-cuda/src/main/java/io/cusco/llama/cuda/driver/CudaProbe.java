@@ -12,7 +12,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /// Climbs from the driver's library to a cuBLAS handle and says in one sentence where it ends.
-/// Nothing of the device is held afterwards.
+/// Nothing of the device is held afterwards, but for a context that is to be kept.
 ///
 /// @param problem one sentence with the remedy; empty if everything works
 /// @param facts what was found, one line each, in order
@@ -38,7 +38,13 @@ public record CudaProbe(
 
   /// Runs the whole ladder. Takes some hundred milliseconds where there is a GPU.
   public static CudaProbe run() {
-    return new Ladder().climb();
+    return new Ladder(false).climb();
+  }
+
+  /// The same for a process that will go on with the first device: its context stays
+  /// ([KeptContexts]).
+  public static CudaProbe runAndKeepContext() {
+    return new Ladder(true).climb();
   }
 
   /// The lines for `doctor`: facts, then what was tried.
@@ -51,7 +57,12 @@ public record CudaProbe(
   private static final class Ladder {
     private final List<String> facts = new ArrayList<>();
     private final List<CudaLibraries.Attempt> tried = new ArrayList<>();
+    private final boolean keepContext;
     private List<CudaDevice> devices = List.of();
+
+    Ladder(boolean keepContext) {
+      this.keepContext = keepContext;
+    }
 
     CudaProbe climb() {
       Optional<String> problem;
@@ -161,13 +172,16 @@ public record CudaProbe(
           .join();
     }
 
-    private static Optional<String> handleProblem(CudaDevice device) {
+    private Optional<String> handleProblem(CudaDevice device) {
       try (CudaContext context = CudaContext.open(device);
           CudaStream stream = CudaStream.create(context);
           DeviceBuffer workspace = DeviceBuffer.allocate(context, "cuBLAS workspace", 1 << 20);
           Cublas _ = Cublas.create(stream, workspace);
           CublasLt _ = CublasLt.create(context, workspace)) {
         stream.synchronize();
+        if (keepContext) {
+          KeptContexts.keep(device);
+        }
         return Optional.empty();
       } catch (LlamaException e) {
         return Optional.of("the GPU or cuBLAS does not start: " + e.getMessage());

@@ -70,6 +70,7 @@ final class CalibrationForms {
       case "B" -> Cell.BF16X2;
       case "f" -> Cell.F32;
       case "d" -> Cell.F64;
+      case "n" -> Cell.F32_NEAR_ONE;
       default -> throw new IllegalArgumentException("no type has the letter " + letter);
     };
   }

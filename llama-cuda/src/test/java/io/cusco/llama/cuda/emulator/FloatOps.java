@@ -18,6 +18,9 @@ final class FloatOps {
     float apply(float x, float y);
   }
 
+  /// PTX ISA, `div`: beyond it `.approx` gives zero, or NaN for an infinite dividend.
+  private static final float LARGEST_APPROX_DIVISOR = 0x1p126f;
+
   private FloatOps() {}
 
   static Operation compile(Form form) {
@@ -123,9 +126,12 @@ final class FloatOps {
         });
   }
 
-  /// `.approx` and `.full` are emulated as the correctly rounded quotient.
+  /// `.approx` and `.full` are emulated as the correctly rounded quotient, but for the divisors
+  /// whose reciprocal `.approx` loses.
   private static Operation divide(Form form) {
-    boolean approximate = form.takeOneOf("approx", "full") != null;
+    String kind = form.takeOneOf("approx", "full");
+    boolean approximate = kind != null;
+    boolean losesReciprocals = "approx".equals(kind);
     boolean flush = approximate && form.take("ftz");
     if (!approximate && !form.take("rn")) {
       throw new IllegalArgumentException("only .rn, .approx and .full are emulated");
@@ -139,6 +145,9 @@ final class FloatOps {
         (x, y) -> {
           float a = Float.intBitsToFloat(x);
           float b = Float.intBitsToFloat(y);
+          if (losesReciprocals && Math.abs(b) > LARGEST_APPROX_DIVISOR && Float.isFinite(b)) {
+            b = Math.copySign(Float.POSITIVE_INFINITY, b);
+          }
           return FloatBits.of(
               flush ? FloatBits.flush(FloatBits.flush(a) / FloatBits.flush(b)) : a / b);
         });

@@ -28,6 +28,9 @@ class FloatOpsTest {
           div.rn.f32 %r30, %r0, %r1 | 3f800000 40400000 | 3eaaaaab
           div.full.f32 %r30, %r0, %r1 | 3f800000 40000000 | 3f000000
           div.approx.f32 %r30, %r0, %r1 | 3f800000 0 | 7f800000
+          div.approx.f32 %r30, %r0, %r1 | 7f000000 ff000000 | 80000000
+          div.approx.f32 %r30, %r0, %r1 | 7f800000 7f000000 | 7fffffff
+          div.approx.f32 %r30, %r0, %r1 | 7e800000 7e800000 | 3f800000
           rcp.rn.f32 %r30, %r0 | 40400000 | 3eaaaaab
           rcp.approx.ftz.f32 %r30, %r0 | 00000001 | 7f800000
           sqrt.rn.f32 %r30, %r0 | 40000000 | 3fb504f3

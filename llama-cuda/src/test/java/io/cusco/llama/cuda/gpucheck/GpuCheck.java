@@ -8,6 +8,7 @@ import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaDevice;
 import io.cusco.llama.cuda.driver.CudaLibraries;
 import io.cusco.llama.cuda.driver.CudaProbe;
+import io.cusco.llama.cuda.driver.KeptContexts;
 import io.cusco.llama.cuda.gpucheck.GpuCheckReport.PartEnd;
 import io.cusco.llama.cuda.standin.StandIn;
 import io.cusco.llama.cuda.standin.StandInSettings;
@@ -192,13 +193,11 @@ public final class GpuCheck {
     return share.hasLeftOut() ? SHARE_SPENT : 0;
   }
 
-  /// Until the process ends the device's primary context has a holder, so that contexts which come
-  /// and go, one for every test, are no more than references to it: a real one takes the driver
-  /// some tenths of a second.
+  /// Contexts come and go, one for every test: no more than references to the one that is kept.
   private static void holdContext() {
     if (CudaLibraries.driver().path().isPresent()
         && CudaDriver.cuInit(0) == CudaDriver.CUDA_SUCCESS()) {
-      CudaDevice.all().stream().findFirst().ifPresent(CudaContext::open);
+      CudaDevice.all().stream().findFirst().ifPresent(KeptContexts::keep);
     }
   }
 

@@ -3,6 +3,7 @@ package io.cusco.llama.cuda.standin;
 import io.cusco.llama.cuda.bindings.driver.CudaDriver;
 import io.cusco.llama.cuda.driver.CudaContext;
 import io.cusco.llama.cuda.driver.CudaDevice;
+import io.cusco.llama.cuda.driver.KeptContexts;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -71,6 +72,7 @@ final class EmulatedGpuExtension
     boolean passed = test.getExecutionException().isEmpty();
     try {
       SuppliedContext.close(test);
+      KeptContexts.release();
     } catch (RuntimeException e) {
       if (passed) {
         throw e;
