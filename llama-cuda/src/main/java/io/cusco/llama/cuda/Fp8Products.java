@@ -76,12 +76,12 @@ final class Fp8Products implements AutoCloseable {
     try {
       values = owned.own(DeviceBuffer.allocate(context, "e4m3 rows", (long) maxRows * widest));
       scales = owned.own(DeviceBuffer.allocate(context, "scales", (long) maxRows * Float.BYTES));
-      Optional<String> refusal = refusal(matrices, Scaling.PER_ROW);
+      Optional<String> refusal = refusal(matrices, maxRows, Scaling.PER_ROW);
       if (refusal.isEmpty()) {
         raw = null;
         way = "scaled per row by cublasLt";
       } else {
-        Optional<String> second = refusal(matrices, Scaling.NONE);
+        Optional<String> second = refusal(matrices, maxRows, Scaling.NONE);
         if (second.isPresent()) {
           throw new LlamaException("compute fp8: %s; use compute auto".formatted(second.get()));
         }
@@ -95,18 +95,20 @@ final class Fp8Products implements AutoCloseable {
     }
   }
 
-  /// Why cublasLt cannot do one of the products; empty if it can do all.
-  private Optional<String> refusal(List<Fp8Matrix> matrices, Scaling scaling) {
+  /// Why cublasLt cannot do one of the products; empty if it can do all, and has chosen how.
+  private Optional<String> refusal(List<Fp8Matrix> matrices, int maxRows, Scaling scaling) {
     for (Fp8Matrix matrix : matrices) {
       for (ElementType out : outputs(scaling)) {
-        boolean scaled = scaling == Scaling.PER_ROW;
-        Optional<String> refusal =
-            cublasLt.refusal(
-                shape(matrix, SMALLEST_BUCKET, out, scaling),
-                scaled ? scales.address() : 0,
-                scaled ? matrix.scales() : 0);
-        if (refusal.isPresent()) {
-          return refusal;
+        for (int rows = SMALLEST_BUCKET; rows <= bucket(maxRows); rows *= 2) {
+          boolean scaled = scaling == Scaling.PER_ROW;
+          Optional<String> refusal =
+              cublasLt.refusal(
+                  shape(matrix, rows, out, scaling),
+                  scaled ? scales.address() : 0,
+                  scaled ? matrix.scales() : 0);
+          if (refusal.isPresent()) {
+            return refusal;
+          }
         }
       }
     }

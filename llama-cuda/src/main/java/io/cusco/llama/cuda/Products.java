@@ -1,5 +1,6 @@
 package io.cusco.llama.cuda;
 
+import io.cusco.llama.LlamaException;
 import io.cusco.llama.cuda.CudaWeights.Linear;
 import io.cusco.llama.cuda.GemvKernels.Matrix;
 import io.cusco.llama.cuda.GemvKernels.Store;
@@ -72,6 +73,7 @@ final class Products implements AutoCloseable {
     this.type = type;
     gemv = new GemvKernels(modules, type);
     dequantize = new DequantizeKernels(modules, type);
+    oneAlgorithm.ifPresent(lt -> chooseAlgorithms(lt, weights));
     long bytes =
         weights.stream()
             .filter(linear -> linear.dense().isEmpty() && linear.fp8().isEmpty())
@@ -79,6 +81,23 @@ final class Products implements AutoCloseable {
             .max()
             .orElse(0);
     widened = bytes == 0 ? null : DeviceBuffer.allocate(context, "widened weights", bytes);
+  }
+
+  /// Asks for the algorithms of whole matrices at once, so that a model that loads does not end in
+  /// its first step.
+  private void chooseAlgorithms(CublasLt lt, List<Linear> weights) {
+    for (Linear linear : weights) {
+      if (linear.dense().isPresent()) {
+        int outputs = linear.dense().get().outFeatures();
+        for (ElementType out : List.of(type.elementType(), ElementType.F32)) {
+          Optional<String> refusal =
+              lt.refusal(fixedShape(outputs, linear, out, LtMatmul.ALIGNMENT), 0, 0);
+          if (refusal.isPresent()) {
+            throw new LlamaException("deterministic: %s; load without it".formatted(refusal.get()));
+          }
+        }
+      }
+    }
   }
 
   private long pieceBytes(Linear linear, long wanted) {

@@ -81,6 +81,7 @@ class StepAllocationTest {
       int cublasLtMatmulPreferenceSetAttribute(void *p, int what, void *value, unsigned long size) { return 0; }
       int cublasLtMatmulAlgoGetHeuristic(void *h, void *d, void *a, void *b, void *c, void *e, void *p, int wanted,
                                          void *results, int *count) { *count = 1; return 0; }
+      int cublasLtMatmulAlgoCheck(void) { return 0; }
       int cublasLtMatmul(void) { return 0; }
       int cublasLtGetStatusString;
       """;

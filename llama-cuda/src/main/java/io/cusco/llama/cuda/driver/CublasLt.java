@@ -2,7 +2,6 @@ package io.cusco.llama.cuda.driver;
 
 import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.CUBLAS_STATUS_INVALID_VALUE;
 import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.CUBLAS_STATUS_NOT_SUPPORTED;
-import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.CUBLAS_STATUS_SUCCESS;
 import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.cublasLtCreate;
 import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.cublasLtDestroy;
 import static io.cusco.llama.cuda.bindings.cublaslt.CublasLt.cublasLtGetVersion;
@@ -63,11 +62,8 @@ public final class CublasLt implements AutoCloseable {
       plan(matmul, scaleA, scaleB);
       return Optional.empty();
     } catch (CudaException e) {
-      // Success, but no algorithm came back; or a version before 12.8, which does not know the
-      // attribute that asks for scales per row.
-      if (e.code() == CUBLAS_STATUS_NOT_SUPPORTED()
-          || e.code() == CUBLAS_STATUS_INVALID_VALUE()
-          || e.code() == CUBLAS_STATUS_SUCCESS()) {
+      // A version before 12.8 does not know the attribute that asks for scales per row.
+      if (e.code() == CUBLAS_STATUS_NOT_SUPPORTED() || e.code() == CUBLAS_STATUS_INVALID_VALUE()) {
         return Optional.of(e.getMessage());
       }
       throw e;

@@ -12,7 +12,7 @@ public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling, Rows rows, int 
   public enum Rows {
     /// m.
     EXACT,
-    /// Any number; the algorithm is chosen for m.
+    /// Any number up to m; the algorithm is chosen for m.
     ANY,
     /// Any number, by an algorithm that adds up an element in one piece: the rows' number changes
     /// no result.
@@ -41,6 +41,9 @@ public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling, Rows rows, int 
   /// What vector loads and the copy engines of Hopper ask of an address.
   public static final int ALIGNMENT = 16;
 
+  /// Times m is many: a step's whole budget of tokens.
+  private static final int MANY_TIMES = 64;
+
   /// The fastest way for the shape of `gemm`.
   public LtMatmul(Gemm gemm, boolean bias, Scaling scaling) {
     this(gemm, bias, scaling, Rows.EXACT, ALIGNMENT);
@@ -56,6 +59,17 @@ public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling, Rows rows, int 
           "%s, %s: the rows of A are its columns, or m of them".formatted(gemm, rows));
     }
     return new LtMatmul(gemm, false, scaling, rows, alignment);
+  }
+
+  /// Numbers of rows with which an algorithm has to run: the ends of the range, or what stands for
+  /// its upper end where there is none.
+  int[] rowsToAskFor() {
+    int m = gemm.m();
+    return switch (rows) {
+      case EXACT -> new int[0];
+      case ANY -> new int[] {1, m};
+      case ANY_WITH_SAME_RESULTS -> new int[] {1, m, Math.multiplyExact(m, MANY_TIMES)};
+    };
   }
 
   void requireAnyRows(long a, long b, long c, long scaleA, long scaleB) {

@@ -13,6 +13,11 @@ import java.lang.foreign.MemorySegment;
 /// Descriptors and the chosen algorithm of one [LtMatmul]. The matrices are handed over exchanged
 /// (see [Gemm]): cublasLt's A is our B.
 final class LtPlan {
+  /// The first may not run with every number of rows.
+  private static final int MAX_OFFERS = 8;
+
+  private static final long OFFER_BYTES = cublasLtMatmulHeuristicResult_t.sizeof();
+
   private final LtMatmul matmul;
   private final CudaContext context;
 
@@ -22,9 +27,8 @@ final class LtPlan {
   private final MemorySegment slot = arena.allocate(JAVA_LONG);
   private final MemorySegment alpha = arena.allocate(JAVA_FLOAT);
   private final MemorySegment beta = arena.allocate(JAVA_FLOAT);
-  private final MemorySegment heuristic = cublasLtMatmulHeuristicResult_t.allocate(arena);
-  private final MemorySegment algorithm = cublasLtMatmulHeuristicResult_t.algo(heuristic);
   private final DevicePointers pointers = new DevicePointers();
+  private MemorySegment algorithm = MemorySegment.NULL;
   private MemorySegment description = MemorySegment.NULL;
   private MemorySegment layoutA = MemorySegment.NULL;
   private MemorySegment layoutB = MemorySegment.NULL;
@@ -99,12 +103,62 @@ final class LtPlan {
   }
 
   private void chooseAlgorithm(MemorySegment handle, long workspaceBytes) {
+    // Without a workspace, blocks that share an element have nowhere to meet.
+    long workspace = inOnePiece() ? 0 : workspaceBytes;
+    MemorySegment offered = offers(handle, workspace);
+    for (long i = 0; i * OFFER_BYTES < offered.byteSize(); i++) {
+      MemorySegment offer = cublasLtMatmulHeuristicResult_t.asSlice(offered, i);
+      if (cublasLtMatmulHeuristicResult_t.state(offer) == CublasLt.CUBLAS_STATUS_SUCCESS()
+          && servesItsRows(handle, cublasLtMatmulHeuristicResult_t.algo(offer), workspace)) {
+        algorithm = cublasLtMatmulHeuristicResult_t.algo(offer);
+        return;
+      }
+    }
+    throw new CudaException(
+        "cublasLtMatmulAlgoGetHeuristic",
+        CublasLt.CUBLAS_STATUS_NOT_SUPPORTED(),
+        "cublasLt has no algorithm on %s, compute capability %d.%d, for %s"
+            .formatted(
+                context.label(),
+                context.device().computeMajor(),
+                context.device().computeMinor(),
+                matmul));
+  }
+
+  /// Algorithms, the best first; there may be none.
+  private MemorySegment offers(MemorySegment handle, long workspace) {
+    MemorySegment offered = cublasLtMatmulHeuristicResult_t.allocateArray(MAX_OFFERS, arena);
+    MemorySegment preference = preference(workspace);
+    try {
+      MemorySegment count = arena.allocate(JAVA_INT);
+      int status =
+          CublasLt.cublasLtMatmulAlgoGetHeuristic(
+              handle,
+              description,
+              layoutA,
+              layoutB,
+              layoutC,
+              layoutC,
+              preference,
+              MAX_OFFERS,
+              offered,
+              count);
+      if (status == CublasLt.CUBLAS_STATUS_NOT_SUPPORTED()) {
+        return MemorySegment.NULL;
+      }
+      check(status, "cublasLtMatmulAlgoGetHeuristic");
+      return offered.asSlice(0, count.get(JAVA_INT, 0) * OFFER_BYTES);
+    } finally {
+      CublasLt.cublasLtMatmulPreferenceDestroy(preference);
+    }
+  }
+
+  private MemorySegment preference(long workspace) {
     MemorySegment pointer = arena.allocate(ADDRESS);
     check(CublasLt.cublasLtMatmulPreferenceCreate(pointer), "cublasLtMatmulPreferenceCreate");
     MemorySegment preference = pointer.get(ADDRESS, 0);
     try {
-      // Without a workspace, blocks that share an element have nowhere to meet.
-      slot.set(JAVA_LONG, 0, inOnePiece() ? 0 : workspaceBytes);
+      slot.set(JAVA_LONG, 0, workspace);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES(), Long.BYTES);
       if (inOnePiece()) {
         slot.set(JAVA_INT, 0, CublasLt.CUBLASLT_REDUCTION_SCHEME_NONE());
@@ -116,34 +170,31 @@ final class LtPlan {
       slot.set(JAVA_INT, 0, matmul.alignment());
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES(), Integer.BYTES);
       prefer(preference, CublasLt.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES(), Integer.BYTES);
-      MemorySegment count = arena.allocate(JAVA_INT);
-      int status =
-          CublasLt.cublasLtMatmulAlgoGetHeuristic(
-              handle,
-              description,
-              layoutA,
-              layoutB,
-              layoutC,
-              layoutC,
-              preference,
-              1,
-              heuristic,
-              count);
-      if (status == CublasLt.CUBLAS_STATUS_NOT_SUPPORTED()
-          || (status == CublasLt.CUBLAS_STATUS_SUCCESS() && count.get(JAVA_INT, 0) == 0)) {
-        throw new CudaException(
-            "cublasLtMatmulAlgoGetHeuristic",
-            status,
-            "cublasLt has no algorithm on %s, compute capability %d.%d, for %s"
-                .formatted(
-                    context.label(),
-                    context.device().computeMajor(),
-                    context.device().computeMinor(),
-                    matmul));
-      }
-      check(status, "cublasLtMatmulAlgoGetHeuristic");
-    } finally {
+      return preference;
+    } catch (RuntimeException e) {
       CublasLt.cublasLtMatmulPreferenceDestroy(preference);
+      throw e;
+    }
+  }
+
+  /// Whether an algorithm that was chosen for m rows runs with all others, too: cublasLt does not
+  /// promise it, but can be asked.
+  private boolean servesItsRows(MemorySegment handle, MemorySegment candidate, long workspace) {
+    MemorySegment answer = cublasLtMatmulHeuristicResult_t.allocate(arena);
+    try {
+      for (int number : matmul.rowsToAskFor()) {
+        setRows(number);
+        int status =
+            CublasLt.cublasLtMatmulAlgoCheck(
+                handle, description, layoutA, layoutB, layoutC, layoutC, candidate, answer);
+        if (status != CublasLt.CUBLAS_STATUS_SUCCESS()
+            || cublasLtMatmulHeuristicResult_t.workspaceSize(answer) > workspace) {
+          return false;
+        }
+      }
+      return true;
+    } finally {
+      setRows(matmul.gemm().m());
     }
   }
 
@@ -184,6 +235,13 @@ final class LtPlan {
       long c,
       CudaStream stream,
       DeviceBuffer workspace) {
+    setRows(numRows);
+    alpha.set(JAVA_FLOAT, 0, 1);
+    beta.set(JAVA_FLOAT, 0, betaValue);
+    multiply(handle, a, b, c, workspace, stream);
+  }
+
+  private void setRows(int numRows) {
     if (numRows != rows) {
       // The rows of A and C are columns to cublasLt.
       slot.set(JAVA_LONG, 0, numRows);
@@ -191,9 +249,6 @@ final class LtPlan {
       setColumns(layoutC);
       rows = numRows;
     }
-    alpha.set(JAVA_FLOAT, 0, 1);
-    beta.set(JAVA_FLOAT, 0, betaValue);
-    multiply(handle, a, b, c, workspace, stream);
   }
 
   private void setColumns(MemorySegment layout) {

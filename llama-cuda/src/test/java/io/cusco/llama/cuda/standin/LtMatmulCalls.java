@@ -7,10 +7,15 @@ import io.cusco.llama.cuda.bindings.cublaslt.cublasLtMatmulHeuristicResult_t;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/// cublasLt on a device: the choice of an algorithm, of which there is one, and the product.
+/// cublasLt on a device: the choice of an algorithm, of which there are two, and the product. The
+/// first runs with the number of columns that it was asked for only, as one of cublasLt's may: who
+/// means to use it with others has to ask.
 final class LtMatmulCalls {
-  /// Marks an algorithm that the heuristic below has filled in.
+  /// Marks an algorithm that the heuristic below has filled in; the columns of D that it serves
+  /// follow, or [#ANY].
   private static final long ALGORITHM = 0x6375_7363_6f00_0001L;
+
+  private static final int ANY = 0;
 
   private final StandIn standIn;
 
@@ -69,14 +74,55 @@ final class LtMatmulCalls {
     StandInFault.require(
         requestedCount > 0, CUBLAS_STATUS_INVALID_VALUE, "%s algorithms requested", requestedCount);
     HostMemory.putInt(returnedCount, 0);
-    product(descriptor, a, b, c, d);
-    MemorySegment result =
-        HostMemory.at(results, cublasLtMatmulHeuristicResult_t.sizeof(), "heuristicResultsArray");
-    result.fill((byte) 0);
-    cublasLtMatmulHeuristicResult_t.algo(result).set(ValueLayout.JAVA_LONG, 0, ALGORITHM);
-    cublasLtMatmulHeuristicResult_t.wavesCount(result, 1);
-    HostMemory.putInt(returnedCount, 1);
+    int columns = product(descriptor, a, b, c, d).d().columns();
+    int offers = Math.min(requestedCount, 2);
+    long size = cublasLtMatmulHeuristicResult_t.sizeof();
+    MemorySegment all = HostMemory.at(results, size * requestedCount, "heuristicResultsArray");
+    all.fill((byte) 0);
+    for (int i = 0; i < offers; i++) {
+      MemorySegment result = all.asSlice(i * size, size);
+      MemorySegment algorithm = cublasLtMatmulHeuristicResult_t.algo(result);
+      algorithm.set(ValueLayout.JAVA_LONG, 0, ALGORITHM);
+      algorithm.set(ValueLayout.JAVA_LONG, Long.BYTES, i == 0 ? columns : ANY);
+      cublasLtMatmulHeuristicResult_t.wavesCount(result, 1);
+    }
+    HostMemory.putInt(returnedCount, offers);
     return 0;
+  }
+
+  int cublasLtMatmulAlgoCheck(
+      MemorySegment handle,
+      MemorySegment descriptor,
+      MemorySegment a,
+      MemorySegment b,
+      MemorySegment c,
+      MemorySegment d,
+      MemorySegment algorithm,
+      MemorySegment result) {
+    requireHandle(handle);
+    LtProduct product = product(descriptor, a, b, c, d);
+    MemorySegment answer =
+        HostMemory.at(result, cublasLtMatmulHeuristicResult_t.sizeof(), "result");
+    answer.fill((byte) 0);
+    if (!serves(algorithm, product)) {
+      return CublasStatus.CUBLAS_STATUS_NOT_SUPPORTED.code();
+    }
+    cublasLtMatmulHeuristicResult_t.algo(answer).copyFrom(chosen(algorithm));
+    return 0;
+  }
+
+  private static MemorySegment chosen(MemorySegment algorithm) {
+    MemorySegment chosen = HostMemory.at(algorithm, cublasLtMatmulAlgo_t.sizeof(), "algo");
+    StandInFault.require(
+        chosen.get(ValueLayout.JAVA_LONG_UNALIGNED, 0) == ALGORITHM,
+        CUBLAS_STATUS_INVALID_VALUE,
+        "algo was not filled in by cublasLtMatmulAlgoGetHeuristic");
+    return chosen;
+  }
+
+  private static boolean serves(MemorySegment algorithm, LtProduct product) {
+    long columns = chosen(algorithm).get(ValueLayout.JAVA_LONG_UNALIGNED, Long.BYTES);
+    return columns == ANY || columns == product.d().columns();
   }
 
   /// @param algorithm NULL or one from the heuristic
@@ -100,17 +146,15 @@ final class LtMatmulCalls {
     requireHandle(handle);
     SimulatedContext context = standIn.gpu().context();
     SimulatedStream target = StreamCalls.stream(standIn.gpu(), stream);
-    if (algorithm.address() != 0) {
-      MemorySegment chosen = HostMemory.at(algorithm, cublasLtMatmulAlgo_t.sizeof(), "algo");
-      StandInFault.require(
-          chosen.get(ValueLayout.JAVA_LONG_UNALIGNED, 0) == ALGORITHM,
-          CUBLAS_STATUS_INVALID_VALUE,
-          "algo was not filled in by cublasLtMatmulAlgoGetHeuristic");
-    }
     if (workspaceBytes > 0) {
       context.requireRange(workspace.address(), workspaceBytes, true, "workspace");
     }
     LtProduct product = product(descriptor, layoutA, layoutB, layoutC, layoutD);
+    StandInFault.require(
+        algorithm.address() == 0 || serves(algorithm, product),
+        CUBLAS_STATUS_INVALID_VALUE,
+        "algo was chosen for other columns than the %s of D",
+        product.d().columns());
     float keep = HostMemory.getFloat(beta, "beta");
     // Nothing reads C where beta is zero, and it may be NULL.
     long old = keep == 0 ? d.address() : c.address();

@@ -43,7 +43,6 @@ class StandInSymbolsTest {
         .containsExactlyInAnyOrder(
             "cublasLtMatmulAlgoGetIds",
             "cublasLtMatmulAlgoInit",
-            "cublasLtMatmulAlgoCheck",
             "cublasLtMatmulAlgoCapGetAttribute",
             "cublasLtMatmulAlgoConfigSetAttribute",
             "cublasLtMatmulAlgoConfigGetAttribute");
