@@ -7,33 +7,17 @@ import static org.assertj.core.data.Offset.offset;
 import io.cusco.llama.checkpoint.BlockFormats;
 import io.cusco.llama.checkpoint.DType;
 import io.cusco.llama.memory.NativeMemory;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
-import java.util.List;
-import java.util.Random;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Each vector kernel against its scalar twin, at sizes that leave tails.
-class VectorKernelsTest {
-  private static final long SEED = 20261121;
-
-  private final Arena arena = Arena.ofShared();
-  private final Random random = new Random(SEED);
-  private final Kernels scalar = new ScalarKernels();
-  private final Kernels vector = new VectorKernels();
-
-  @AfterEach
-  void free() {
-    arena.close();
-  }
-
+/// Each vector kernel against its scalar twin, at sizes that leave tails: products of weights,
+/// norms.
+class VectorKernelsTest extends KernelTwins {
   @ParameterizedTest
   @EnumSource(DType.class)
   void widenGivesTheReferenceDecodersFloats(DType type) {
@@ -123,110 +107,6 @@ class VectorKernelsTest {
       assertThat(vector.multipliesRows(matrix, 8)).as("%s", type).isEqualTo(vector.lanes() == 16);
       assertThat(vector.multipliesRows(matrix, 17)).as("%s", type).isFalse();
     }
-  }
-
-  @ParameterizedTest
-  @MethodSource("reordered")
-  void packedGemvMatchesTheScalarTwinAndTheReferenceDecoder(DType type) {
-    for (int columns : type.blockSize() == 32 ? new int[] {32, 96, 1376} : new int[] {256, 2304}) {
-      int rows = 48;
-      Matrix matrix =
-          new Matrix(
-              type, randomBlocks(type, rows * columns), rows, columns, type.numBytes(columns));
-      PackedMatrix packed = new PackedMatrix(matrix, arena);
-      packed.fill(0, 1);
-      packed.fill(0, 3);
-      MemorySegment x = randomFloats(columns);
-      QuantizedActivations quantized = new QuantizedActivations(columns);
-      MemorySegment expected = randomFloats(rows);
-      MemorySegment actual = NativeMemory.allocateZeroed(rows * 4L, arena);
-      actual.copyFrom(expected);
-      scalar.quantize(x, 0, columns, quantized);
-      scalar.gemvPacked(packed, 1, 3, quantized, expected, true, new float[Kernels.GEMV_SCRATCH]);
-      assertDotsOfDecodedRows(matrix, quantized, packed);
-      vector.quantize(x, 0, columns, quantized);
-      vector.gemvPacked(packed, 1, 3, quantized, actual, true, new float[Kernels.GEMV_SCRATCH]);
-      assertClose(type + " x " + columns, actual, expected, 2e-5f);
-    }
-  }
-
-  static List<DType> reordered() {
-    return KernelCases.REORDERED;
-  }
-
-  /// The copy is exact, so the product with the rounded activations is that of the decoded rows.
-  private void assertDotsOfDecodedRows(
-      Matrix matrix, QuantizedActivations quantized, PackedMatrix packed) {
-    int rows = matrix.rows();
-    int columns = matrix.columns();
-    float[] wide = new float[rows * columns];
-    BlockFormats.dequantize(matrix.type(), matrix.segment(), 0, wide, 0, wide.length);
-    MemorySegment expected = NativeMemory.allocateZeroed(rows * 4L, arena);
-    for (int row = 0; row < rows; row++) {
-      double sum = 0;
-      for (int c = 0; c < columns; c++) {
-        sum += wide[row * columns + c] * (double) quantized.scales[c / 32] * quantized.value(c);
-      }
-      expected.setAtIndex(ValueLayout.JAVA_FLOAT, row, (float) sum);
-    }
-    MemorySegment actual = NativeMemory.allocateZeroed(rows * 4L, arena);
-    scalar.gemvPacked(
-        packed, 0, rows / 16, quantized, actual, false, new float[Kernels.GEMV_SCRATCH]);
-    assertClose(matrix.type() + " decoded x " + columns, actual, expected, 2e-5f);
-  }
-
-  @Test
-  void packedSumsOfTheLargestNumbersDoNotOverflow() {
-    for (DType type : KernelCases.REORDERED) {
-      for (int sign = -1; sign <= 1; sign += 2) {
-        byte[] ones = new byte[Math.toIntExact(type.numBytes(16 * 256))];
-        java.util.Arrays.fill(ones, (byte) (sign < 0 ? 0 : 0xff));
-        for (int block = 0; block < ones.length; block += type.blockBytes()) {
-          RandomBlocks.putHalf(ones, block + (type == DType.Q6_K ? 208 : 0), 1);
-          if (type != DType.Q4_0 && type != DType.Q5_0 && type != DType.Q6_K) {
-            RandomBlocks.putHalf(ones, block + 2, 1);
-          }
-        }
-        if (type == DType.Q6_K) {
-          for (int block = 0; block < ones.length; block += 210) {
-            java.util.Arrays.fill(ones, block + 192, block + 208, (byte) 1);
-          }
-        }
-        MemorySegment blocks = NativeMemory.allocateZeroed(ones.length, arena);
-        blocks.copyFrom(MemorySegment.ofArray(ones));
-        PackedMatrix packed =
-            new PackedMatrix(new Matrix(type, blocks, 16, 256, type.numBytes(256)), arena);
-        packed.fill(0, 1);
-        MemorySegment x = NativeMemory.allocateZeroed(256 * 4L, arena);
-        for (int i = 0; i < 256; i++) {
-          x.setAtIndex(ValueLayout.JAVA_FLOAT, i, sign);
-        }
-        QuantizedActivations quantized = new QuantizedActivations(256);
-        vector.quantize(x, 0, 256, quantized);
-        MemorySegment expected = NativeMemory.allocateZeroed(64, arena);
-        MemorySegment actual = NativeMemory.allocateZeroed(64, arena);
-        scalar.gemvPacked(
-            packed, 0, 1, quantized, expected, false, new float[Kernels.GEMV_SCRATCH]);
-        vector.gemvPacked(packed, 0, 1, quantized, actual, false, new float[Kernels.GEMV_SCRATCH]);
-        assertClose(type + " at its largest", actual, expected, 1e-6f);
-      }
-    }
-  }
-
-  @Test
-  void quantizedActivationsMatchTheScalarTwin() {
-    MemorySegment x = randomFloats(224);
-    x.asSlice(0, 128).fill((byte) 0);
-    QuantizedActivations expected = new QuantizedActivations(224);
-    QuantizedActivations actual = new QuantizedActivations(224);
-    scalar.quantize(x, 0, 224, expected);
-    vector.quantize(x, 0, 224, actual);
-    assertThat(actual.pairs).as("seed %d", SEED).isEqualTo(expected.pairs);
-    assertThat(actual.scales).isEqualTo(expected.scales);
-    assertThat(actual.sums).isEqualTo(expected.sums);
-    assertThat(actual.minus16).isEqualTo(expected.minus16);
-    assertThat(actual.minus32).isEqualTo(expected.minus32);
-    assertThat(actual.negativeSums).isEqualTo(expected.negativeSums);
   }
 
   @ParameterizedTest
@@ -331,14 +211,6 @@ class VectorKernelsTest {
     return sums;
   }
 
-  private float[] randomArray(int count) {
-    float[] floats = new float[count];
-    for (int i = 0; i < count; i++) {
-      floats[i] = (float) random.nextGaussian();
-    }
-    return floats;
-  }
-
   @ParameterizedTest
   @ValueSource(ints = {1, 13, 54, 207, 256})
   void rmsNormMatchesTheScalarTwin(int size) {
@@ -368,141 +240,6 @@ class VectorKernelsTest {
       float want = expected.getAtIndex(ValueLayout.JAVA_FLOAT, i);
       float got = gate.getAtIndex(ValueLayout.JAVA_FLOAT, i);
       assertThat(got).as("element %d", i).isCloseTo(want, offset(1e-6f + 1e-6f * Math.abs(want)));
-    }
-  }
-
-  @ParameterizedTest
-  @ValueSource(ints = {1, 2, 3, 4, 5, 8})
-  void attentionMatchesTheScalarTwin(int group) {
-    for (boolean half : new boolean[] {false, true}) {
-      for (int headDim : new int[] {18, 64}) {
-        compareAttention(group, headDim, half);
-      }
-    }
-  }
-
-  private void compareAttention(int group, int headDim, boolean half) {
-    int lanes = vector.lanes();
-    int blockSize = 16;
-    int positions = Math.ceilDiv(blockSize, lanes) * lanes;
-    int valueStride = Math.ceilDiv(headDim, lanes) * lanes;
-    int blocks = 4;
-    KvTile tile =
-        new KvTile(
-            randomCache(blocks * headDim * positions, half),
-            randomCache(blocks * positions * valueStride, half),
-            half,
-            headDim,
-            positions,
-            valueStride);
-    MemorySegment q = randomFloats(group * headDim);
-    int[] visible = {16, 16, 16, 5};
-    MemorySegment expected = attend(scalar, tile, q, group, visible);
-    MemorySegment actual = attend(vector, tile, q, group, visible);
-    assertClose(
-        "group %d, headDim %d, half %s".formatted(group, headDim, half), actual, expected, 2e-6f);
-  }
-
-  @ParameterizedTest
-  @ValueSource(ints = {0, 1, 13, 37, 64, 70})
-  void rowWeightsMatchTheScalarTwin(int visible) {
-    int width = vector.panelVectors() * vector.lanes();
-    int panels = Math.ceilDiv(70, width);
-    int panelStep = 3 * width;
-    float[] scores = randomArray(5 + panels * panelStep);
-    float[][] weights = new float[2][3 + panels * width];
-    float[][] maximum = new float[2][2];
-    float[][] sum = new float[2][2];
-    float[] rescale = new float[2];
-    Kernels[] both = {scalar, vector};
-    for (int i = 0; i < 2; i++) {
-      Arrays.fill(maximum[i], 0.25f);
-      Arrays.fill(sum[i], 2);
-      rescale[i] =
-          both[i].weighRow(
-              scores, 5, width, panelStep, 0.7f, visible, 70, maximum[i], sum[i], 1, weights[i], 3);
-    }
-    assertThat(rescale[1]).isCloseTo(rescale[0], offset(2e-6f));
-    assertThat(maximum[1]).containsExactly(maximum[0], offset(2e-6f));
-    assertThat(sum[1]).containsExactly(sum[0], offset(1e-4f));
-    assertThat(Arrays.copyOf(weights[1], 73))
-        .as("seed %d", SEED)
-        .containsExactly(Arrays.copyOf(weights[0], 73), offset(2e-6f));
-  }
-
-  @Test
-  void cacheRowsWidenAsTheScalarTwinDoes() {
-    int columns = 2 * vector.lanes();
-    for (boolean half : new boolean[] {false, true}) {
-      MemorySegment from = randomCache(5 * 3 * columns, half);
-      long element = half ? 2 : 4;
-      MemorySegment expected = NativeMemory.allocateZeroed(5L * 2 * columns * 4, arena);
-      MemorySegment actual = NativeMemory.allocateZeroed(5L * 2 * columns * 4, arena);
-      long fromStep = 3L * columns * element;
-      scalar.widenRows(from, half, element, fromStep, 5, columns, expected, 8, 8L * columns);
-      vector.widenRows(from, half, element, fromStep, 5, columns, actual, 8, 8L * columns);
-      assertThat(actual.mismatch(expected)).as("half %s, seed %d", half, SEED).isEqualTo(-1);
-    }
-  }
-
-  private MemorySegment attend(
-      Kernels kernels, KvTile tile, MemorySegment q, int group, int[] visible) {
-    AttentionState state =
-        new AttentionState(group, tile.headDim(), tile.positions(), tile.valueStride(), arena);
-    state.begin(q, 0);
-    for (int block = 0; block < visible.length; block++) {
-      kernels.attendTile(
-          tile, block * tile.keyTileBytes(), block * tile.valueTileBytes(), visible[block], state);
-    }
-    MemorySegment out = NativeMemory.allocateZeroed(4L * group * tile.headDim(), arena);
-    for (int g = 0; g < group; g++) {
-      state.writeOutput(g, out, 4L * g * tile.headDim());
-    }
-    return out;
-  }
-
-  private MemorySegment randomCache(int count, boolean half) {
-    MemorySegment cache = NativeMemory.allocateZeroed(count * (half ? 2L : 4L), arena);
-    for (int i = 0; i < count; i++) {
-      float value = (float) random.nextGaussian();
-      if (half) {
-        cache.setAtIndex(ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(value));
-      } else {
-        cache.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
-      }
-    }
-    return cache;
-  }
-
-  private MemorySegment randomFloats(int count) {
-    MemorySegment floats = NativeMemory.allocateZeroed(count * 4L, arena);
-    for (int i = 0; i < count; i++) {
-      floats.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextGaussian());
-    }
-    return floats;
-  }
-
-  private MemorySegment randomBlocks(DType type, int count) {
-    byte[] bytes = new byte[Math.toIntExact(type.numBytes(count))];
-    RandomBlocks.fill(type, bytes, random);
-    MemorySegment segment = NativeMemory.allocateZeroed(bytes.length, arena);
-    segment.copyFrom(MemorySegment.ofArray(bytes));
-    return segment;
-  }
-
-  /// Relative to the largest expected value.
-  private static void assertClose(
-      String what, MemorySegment actual, MemorySegment expected, float tolerance) {
-    float[] want = expected.toArray(ValueLayout.JAVA_FLOAT);
-    float[] got = actual.toArray(ValueLayout.JAVA_FLOAT);
-    float largest = 0;
-    for (float value : want) {
-      largest = Math.max(largest, Math.abs(value));
-    }
-    for (int i = 0; i < want.length; i++) {
-      assertThat(got[i])
-          .as("%s, seed %d, element %d", what, SEED, i)
-          .isCloseTo(want[i], offset(tolerance * largest));
     }
   }
 }
