@@ -26,6 +26,12 @@ abstract class MatrixProductTest {
 
   private final SplittableRandom random = new SplittableRandom(SEED);
 
+  /// Features in and out of a product whose rows are counted.
+  protected abstract int features();
+
+  /// Numbers of rows to multiply, ascending.
+  protected abstract int[] numbersOfRows();
+
   private float[] random(int length) {
     float[] values = new float[length];
     for (int i = 0; i < length; i++) {
@@ -126,6 +132,65 @@ abstract class MatrixProductTest {
         assertThat(result[i]).isCloseTo((float) dot(gemm, a, b, i / 3, i % 3), within(TOLERANCE));
       }
     }
+  }
+
+  /// What the deterministic mode rests on, and cublasLt's documentation does not say.
+  @ParameterizedTest
+  @CsvSource({"BF16, F32", "BF16, BF16", "F16, F32", "F32, F32"})
+  void rowsOfOneAlgorithmDoNotDependOnTheirNumber(
+      ElementType in, ElementType out, CudaContext context) {
+    int features = features();
+    int[] numbers = numbersOfRows();
+    int most = numbers[numbers.length - 1];
+    LtMatmul matmul =
+        LtMatmul.ofAnyRows(
+            Gemm.linear(128, features, features, in, out),
+            LtMatmul.Scaling.NONE,
+            LtMatmul.Rows.ANY_WITH_SAME_RESULTS,
+            LtMatmul.ALIGNMENT);
+    try (CudaStream stream = CudaStream.create(context);
+        DeviceBuffer workspace = DeviceBuffer.allocate(context, "workspace", WORKSPACE_BYTES);
+        CublasLt lt = CublasLt.create(context, workspace);
+        DeviceBuffer a = randomBits(context, in, most * features);
+        DeviceBuffer b = randomBits(context, in, features * features);
+        DeviceBuffer c =
+            DeviceBuffer.allocate(context, "result", (long) out.numBytes() * most * features);
+        Arena arena = Arena.ofConfined()) {
+      MemorySegment first = arena.allocate((long) out.numBytes() * features, 16);
+      MemorySegment all = arena.allocate(c.numBytes(), 16);
+      for (int rows : numbers) {
+        c.fill((byte) 0xff);
+        lt.matmul(matmul, rows, a.address(), b.address(), 0, c.address(), stream);
+        stream.synchronize();
+        c.copyTo(all, 0);
+        if (rows == numbers[0]) {
+          first.copyFrom(all.asSlice(0, first.byteSize()));
+        }
+        assertThat(all.asSlice(0, first.byteSize()).mismatch(first))
+            .as("seed %d, %s to %s, row 0 of %d", SEED, in, out, rows)
+            .isEqualTo(-1);
+      }
+    }
+  }
+
+  /// Numbers between -1 and 1.
+  private DeviceBuffer randomBits(CudaContext context, ElementType type, int count) {
+    DeviceBuffer buffer = DeviceBuffer.allocate(context, "matrix", (long) type.numBytes() * count);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(buffer.numBytes(), 16);
+      for (int i = 0; i < count; i++) {
+        float value = (float) random.nextDouble(-1, 1);
+        switch (type) {
+          case F32 -> host.setAtIndex(JAVA_FLOAT, i, value);
+          case F16 -> host.setAtIndex(JAVA_SHORT, i, Float.floatToFloat16(value));
+          case BF16 ->
+              host.setAtIndex(JAVA_SHORT, i, (short) (Float.floatToRawIntBits(value) >>> 16));
+          default -> throw new IllegalArgumentException(type + " is not filled here");
+        }
+      }
+      buffer.copyFrom(host, 0);
+    }
+    return buffer;
   }
 
   @Test
