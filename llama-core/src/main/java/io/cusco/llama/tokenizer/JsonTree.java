@@ -4,37 +4,39 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.JsonToken;
 
-/// A small JSON value as maps, lists, strings, numbers, booleans and null, with look-ups that give
-/// an empty value where the shape is another one. For the short parts of a file only.
+/// A small JSON value as maps, lists, strings, integers, booleans and null, with look-ups that give
+/// an empty value where the shape is another one. For the short parts of a file only. Numbers that
+/// are no integers, which no tokenizer has a use for, become null.
 final class JsonTree {
   private JsonTree() {}
 
-  /// The value that the parser stands on; the parser bounds the depth.
-  static Object read(JsonParser parser) {
-    return switch (parser.currentToken()) {
+  /// The value that the scanner stands on; the scanner bounds the depth.
+  static Object read(JsonScanner scanner) {
+    return switch (scanner.token()) {
       case START_OBJECT -> {
         Map<String, Object> object = new LinkedHashMap<>();
-        for (String name = parser.nextName(); name != null; name = parser.nextName()) {
-          parser.nextToken();
-          object.put(name, read(parser));
+        while (scanner.next() != JsonScanner.Token.END_OBJECT) {
+          String name = scanner.string();
+          scanner.next();
+          object.put(name, read(scanner));
         }
         yield object;
       }
       case START_ARRAY -> {
         List<Object> array = new ArrayList<>();
-        while (parser.nextToken() != JsonToken.END_ARRAY) {
-          array.add(read(parser));
+        while (scanner.next() != JsonScanner.Token.END_ARRAY) {
+          array.add(read(scanner));
         }
         yield array;
       }
-      case VALUE_STRING -> parser.getString();
-      case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> parser.getNumberValue();
-      case VALUE_TRUE -> true;
-      case VALUE_FALSE -> false;
-      default -> null;
+      case STRING -> scanner.string();
+      case INTEGER -> scanner.integer();
+      case TRUE -> true;
+      case FALSE -> false;
+      case NULL, NUMBER -> null;
+      case NAME, END_OBJECT, END_ARRAY ->
+          throw new IllegalStateException(scanner.token() + " is not the beginning of a value");
     };
   }
 

@@ -1,36 +1,23 @@
 package io.cusco.llama.tokenizer;
 
 import io.cusco.llama.checkpoint.CheckpointException;
+import io.cusco.llama.tokenizer.JsonScanner.Token;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.JsonToken;
-import tools.jackson.core.ObjectReadContext;
-import tools.jackson.core.TokenStreamFactory;
-import tools.jackson.core.json.JsonFactory;
 
 /// Reads Hugging Face's `tokenizer.json` (`tokenizers` crate, `TokenizerImpl`) in the two forms
 /// that Llamas have: BPE over bytes with Llama 3's word pattern, and BPE over characters with byte
 /// fallback and U+2581 for spaces. Steps that differ from these are refused by name.
 final class TokenizerJsonReader {
-  /// The 128 000 keys of a vocabulary are all different: a symbol table of names would only cost.
-  private static final JsonFactory JSON =
-      JsonFactory.builder()
-          .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
-          .disable(TokenStreamFactory.Feature.INTERN_PROPERTY_NAMES)
-          .build();
-
   private static final String SPACE_SYMBOL = "\u2581";
 
   private final String source;
-  private final JsonParser parser;
+  private final JsonScanner scanner;
 
-  private String[] tokens = new String[1024];
-  private int vocabSize;
+  private final TokenTexts tokens;
 
   /// Left and right of each merge, after one another.
   private final Utf8Strings.Builder mergePairs = new Utf8Strings.Builder();
@@ -48,34 +35,31 @@ final class TokenizerJsonReader {
 
   private record AddedToken(int id, String content, boolean special) {}
 
-  private TokenizerJsonReader(String source, JsonParser parser) {
+  private TokenizerJsonReader(String source, byte[] content) {
     this.source = source;
-    this.parser = parser;
+    scanner = new JsonScanner(source, content);
+    tokens = new TokenTexts(source);
   }
 
   static Tokenizer read(String source, byte[] content, TokenRoles roles) {
-    try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), content)) {
-      TokenizerJsonReader reader = new TokenizerJsonReader(source, parser);
-      reader.readFile();
-      return reader.toTokenizer(roles);
-    } catch (JacksonException e) {
-      throw new CheckpointException(
-          "%s: the tokenizer is not valid JSON: %s".formatted(source, e.getOriginalMessage()), e);
-    }
+    TokenizerJsonReader reader = new TokenizerJsonReader(source, content);
+    reader.readFile();
+    return reader.toTokenizer(roles);
   }
 
   private void readFile() {
-    parser.nextToken();
-    require(JsonToken.START_OBJECT, "the file");
-    for (String name = parser.nextName(); name != null; name = parser.nextName()) {
-      parser.nextToken();
+    scanner.next();
+    require(Token.START_OBJECT, "the file");
+    while (scanner.next() != Token.END_OBJECT) {
+      String name = scanner.string();
+      scanner.next();
       switch (name) {
         case "added_tokens" -> readAddedTokens();
-        case "normalizer" -> normalizer = JsonTree.read(parser);
-        case "pre_tokenizer" -> preTokenizer = JsonTree.read(parser);
-        case "post_processor" -> postProcessor = JsonTree.read(parser);
+        case "normalizer" -> normalizer = JsonTree.read(scanner);
+        case "pre_tokenizer" -> preTokenizer = JsonTree.read(scanner);
+        case "post_processor" -> postProcessor = JsonTree.read(scanner);
         case "model" -> readModel();
-        default -> parser.skipChildren();
+        default -> scanner.skipChildren();
       }
     }
     if (!hasModel) {
@@ -88,9 +72,9 @@ final class TokenizerJsonReader {
   }
 
   private void readAddedTokens() {
-    require(JsonToken.START_ARRAY, "added_tokens");
-    while (parser.nextToken() != JsonToken.END_ARRAY) {
-      Object token = JsonTree.read(parser);
+    require(Token.START_ARRAY, "added_tokens");
+    while (scanner.next() != Token.END_ARRAY) {
+      Object token = JsonTree.read(scanner);
       if (!(JsonTree.get(token, "id") instanceof Integer id)
           || !(JsonTree.get(token, "content") instanceof String content)) {
         throw new CheckpointException(
@@ -102,26 +86,26 @@ final class TokenizerJsonReader {
   }
 
   private void readModel() {
-    require(JsonToken.START_OBJECT, "model");
+    require(Token.START_OBJECT, "model");
     hasModel = true;
-    for (String name = parser.nextName(); name != null; name = parser.nextName()) {
-      JsonToken value = parser.nextToken();
+    while (scanner.next() != Token.END_OBJECT) {
+      String name = scanner.string();
+      Token value = scanner.next();
       switch (name) {
-        case "type" -> modelType = value == JsonToken.VALUE_STRING ? parser.getString() : "";
-        case "unk_token" ->
-            unknownToken = value == JsonToken.VALUE_STRING ? parser.getString() : "";
-        case "byte_fallback" -> byteFallback = value == JsonToken.VALUE_TRUE;
-        case "ignore_merges" -> ignoreMerges = value == JsonToken.VALUE_TRUE;
+        case "type" -> modelType = value == Token.STRING ? scanner.string() : "";
+        case "unk_token" -> unknownToken = value == Token.STRING ? scanner.string() : "";
+        case "byte_fallback" -> byteFallback = value == Token.TRUE;
+        case "ignore_merges" -> ignoreMerges = value == Token.TRUE;
         case "vocab" -> {
           // Unigram models have a list here.
           if (modelType.equals("BPE")) {
             readVocabulary();
           } else {
-            parser.skipChildren();
+            scanner.skipChildren();
           }
         }
         case "merges" -> readMerges();
-        default -> parser.skipChildren();
+        default -> scanner.skipChildren();
       }
     }
     if (!modelType.equals("BPE")) {
@@ -132,65 +116,51 @@ final class TokenizerJsonReader {
   }
 
   private void readVocabulary() {
-    require(JsonToken.START_OBJECT, "model.vocab");
+    require(Token.START_OBJECT, "model.vocab");
     hasVocabulary = true;
-    for (String token = parser.nextName(); token != null; token = parser.nextName()) {
-      if (parser.nextToken() != JsonToken.VALUE_NUMBER_INT) {
+    while (scanner.next() != Token.END_OBJECT) {
+      // An escaped name lies in the scanner's scratch, which an integer leaves alone.
+      byte[] bytes = scanner.bytes();
+      int start = scanner.start();
+      int end = scanner.end();
+      if (scanner.next() != Token.INTEGER) {
         throw new CheckpointException(
-            "%s: model.vocab: token \"%s\" has no number for an id".formatted(source, token));
+            "%s: model.vocab: token \"%s\" has no integer for an id; the tokenizer's JSON is damaged"
+                .formatted(source, new String(bytes, start, end - start, StandardCharsets.UTF_8)));
       }
-      put(parser.getIntValue(), token);
+      tokens.put(scanner.integer(), bytes, start, end);
     }
-  }
-
-  private void put(int id, String token) {
-    if (id < 0 || id >= Vocabularies.MAX_SIZE) {
-      throw new CheckpointException(
-          "%s: token \"%s\" has id %d; ids are 0 to %d"
-              .formatted(source, token, id, Vocabularies.MAX_SIZE - 1));
-    }
-    if (id >= tokens.length) {
-      tokens = Arrays.copyOf(tokens, Math.max(id + 1, tokens.length * 2));
-    }
-    if (tokens[id] != null && !tokens[id].equals(token)) {
-      throw new CheckpointException(
-          "%s: tokens \"%s\" and \"%s\" have the same id %d"
-              .formatted(source, tokens[id], token, id));
-    }
-    tokens[id] = token;
-    vocabSize = Math.max(vocabSize, id + 1);
   }
 
   /// A merge is `"left right"`, or `["left", "right"]` in files written since 2024.
   private void readMerges() {
-    require(JsonToken.START_ARRAY, "model.merges");
-    while (parser.nextToken() != JsonToken.END_ARRAY) {
+    require(Token.START_ARRAY, "model.merges");
+    while (scanner.next() != Token.END_ARRAY) {
       int index = mergePairs.size() / 2;
-      if (parser.currentToken() == JsonToken.VALUE_STRING) {
-        char[] chars = parser.getStringCharacters();
-        int start = parser.getStringOffset();
-        int end = start + parser.getStringLength();
+      if (scanner.token() == Token.STRING) {
+        byte[] bytes = scanner.bytes();
+        int start = scanner.start();
+        int end = scanner.end();
         int space = start;
-        while (space < end && chars[space] != ' ') {
+        while (space < end && bytes[space] != ' ') {
           space++;
         }
         if (space == start || space >= end - 1) {
           throw badMerge(index);
         }
-        mergePairs.add(chars, start, space);
-        mergePairs.add(chars, space + 1, end);
+        mergePairs.add(bytes, start, space);
+        mergePairs.add(bytes, space + 1, end);
       } else {
-        if (parser.currentToken() != JsonToken.START_ARRAY) {
+        if (scanner.token() != Token.START_ARRAY) {
           throw badMerge(index);
         }
         for (int side = 0; side < 2; side++) {
-          if (parser.nextToken() != JsonToken.VALUE_STRING) {
+          if (scanner.next() != Token.STRING) {
             throw badMerge(index);
           }
-          int start = parser.getStringOffset();
-          mergePairs.add(parser.getStringCharacters(), start, start + parser.getStringLength());
+          mergePairs.add(scanner.bytes(), scanner.start(), scanner.end());
         }
-        if (parser.nextToken() != JsonToken.END_ARRAY) {
+        if (scanner.next() != Token.END_ARRAY) {
           throw badMerge(index);
         }
       }
@@ -205,31 +175,39 @@ final class TokenizerJsonReader {
 
   private Tokenizer toTokenizer(TokenRoles stated) {
     for (AddedToken added : addedTokens) {
-      put(added.id(), added.content());
+      byte[] content = Utf8.encode(added.content());
+      tokens.put(added.id(), content, 0, content.length);
     }
-    String[] names = Arrays.copyOf(tokens, vocabSize);
-    TokenType[] types = types(names);
+    TokenType[] types = types();
+    Utf8Strings texts = tokens.build();
     TokenRoles roles = roles(stated);
     if (find(preTokenizer, "pretokenizers", "ByteLevel").isPresent()) {
       requireLlama3Words();
       return ByteBpeTokenizer.ofMerges(
-          source, Utf8Strings.of(names), types, mergePairs.build(), ignoreMerges, roles);
+          source, texts, types, mergePairs.build(), ignoreMerges, roles);
     }
     boolean addDummyPrefix = requireMetaspace();
+    String[] pieces = new String[texts.size()];
+    for (int id = 0; id < pieces.length; id++) {
+      pieces[id] = texts.get(id);
+    }
     return SentencePieceTokenizer.ofMerges(
-        source, names, types, mergePairs.build(), addDummyPrefix, roles);
+        source, pieces, types, mergePairs.build(), addDummyPrefix, roles);
   }
 
-  private TokenType[] types(String[] names) {
-    TokenType[] types = new TokenType[names.length];
-    for (int id = 0; id < names.length; id++) {
-      if (names[id] == null) {
-        names[id] = "<unused " + id + ">";
+  /// Gives ids without a token, which no text becomes, a name.
+  private TokenType[] types() {
+    byte[] unknown = Utf8.encode(unknownToken);
+    TokenType[] types = new TokenType[tokens.size()];
+    for (int id = 0; id < types.length; id++) {
+      if (!tokens.has(id)) {
+        byte[] name = Utf8.encode("<unused " + id + ">");
+        tokens.put(id, name, 0, name.length);
         types[id] = TokenType.UNUSED;
-      } else if (byteFallback && SentencePieceTokenizer.byteValue(names[id]) >= 0) {
+      } else if (byteFallback && SentencePieceTokenizer.byteValue(tokens.get(id)) >= 0) {
         types[id] = TokenType.BYTE;
       } else {
-        types[id] = names[id].equals(unknownToken) ? TokenType.UNKNOWN : TokenType.NORMAL;
+        types[id] = tokens.equals(id, unknown) ? TokenType.UNKNOWN : TokenType.NORMAL;
       }
     }
     for (AddedToken added : addedTokens) {
@@ -322,15 +300,15 @@ final class TokenizerJsonReader {
         .findFirst();
   }
 
-  private void require(JsonToken expected, String what) {
-    if (parser.currentToken() != expected) {
+  private void require(Token expected, String what) {
+    if (scanner.token() != expected) {
       throw new CheckpointException(
           "%s: not a tokenizer: %s is %s instead of %s"
               .formatted(
                   source,
                   what,
-                  parser.currentToken(),
-                  expected == JsonToken.START_OBJECT ? "an object" : "a list"));
+                  scanner.token(),
+                  expected == Token.START_OBJECT ? "an object" : "a list"));
     }
   }
 }

@@ -8,7 +8,7 @@ final class Utf8 {
   /// A char never takes more bytes than this (a surrogate pair takes four for two chars).
   static final int MAX_BYTES_PER_CHAR = 3;
 
-  private static final int REPLACEMENT = 0xFFFD;
+  static final int REPLACEMENT = 0xFFFD;
 
   private Utf8() {}
 
@@ -24,23 +24,6 @@ final class Utf8 {
           && i < to
           && Character.isLowSurrogate(text.charAt(i))) {
         end = encode(Character.toCodePoint(c, text.charAt(i++)), target, end);
-      } else {
-        end = encode(Character.isSurrogate(c) ? REPLACEMENT : c, target, end);
-      }
-    }
-    return end;
-  }
-
-  /// Writes `chars[from, to)` to `target` at `at` and returns the end.
-  static int encode(char[] chars, int from, int to, byte[] target, int at) {
-    int end = at;
-    int i = from;
-    while (i < to) {
-      char c = chars[i++];
-      if (c < 0x80) {
-        target[end++] = (byte) c;
-      } else if (Character.isHighSurrogate(c) && i < to && Character.isLowSurrogate(chars[i])) {
-        end = encode(Character.toCodePoint(c, chars[i++]), target, end);
       } else {
         end = encode(Character.isSurrogate(c) ? REPLACEMENT : c, target, end);
       }

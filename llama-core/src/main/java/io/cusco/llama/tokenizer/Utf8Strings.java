@@ -33,29 +33,30 @@ public final class Utf8Strings {
   public static Utf8Strings of(String... texts) {
     Builder builder = new Builder();
     for (String text : texts) {
-      builder.add(text.toCharArray(), 0, text.length());
+      byte[] utf8 = Utf8.encode(text);
+      builder.add(utf8, 0, utf8.length);
     }
     return builder.build();
   }
 
-  /// Collects texts as a parser has them, chars in its buffer.
+  /// Collects texts one after another.
   static final class Builder {
     private byte[] bytes = new byte[1024];
     private int[] ends = new int[64];
     private int size;
 
-    /// Adds `chars[from, to)`.
-    void add(char[] chars, int from, int to) {
+    /// Adds `utf8[from, to)`.
+    void add(byte[] utf8, int from, int to) {
       int start = size == 0 ? 0 : ends[size - 1];
-      int most = Math.addExact(start, Math.multiplyExact(to - from, Utf8.MAX_BYTES_PER_CHAR));
-      if (most > bytes.length) {
-        bytes =
-            Arrays.copyOf(bytes, Math.max(most, Math.addExact(bytes.length, bytes.length >> 1)));
+      int end = Math.addExact(start, to - from);
+      if (end > bytes.length) {
+        bytes = Arrays.copyOf(bytes, Math.max(end, Math.multiplyExact(bytes.length, 2)));
       }
       if (size == ends.length) {
         ends = Arrays.copyOf(ends, Math.multiplyExact(ends.length, 2));
       }
-      ends[size++] = Utf8.encode(chars, from, to, bytes, start);
+      System.arraycopy(utf8, from, bytes, start, to - from);
+      ends[size++] = end;
     }
 
     int size() {
