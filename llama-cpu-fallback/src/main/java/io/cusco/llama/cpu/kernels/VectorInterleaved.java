@@ -14,6 +14,7 @@ import static io.cusco.llama.memory.OpenMemory.MEMORY;
 
 import io.cusco.llama.memory.OpenMemory;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.ShortVector;
@@ -21,8 +22,8 @@ import jdk.incubator.vector.ShortVector;
 /// Products of an [InterleavedMatrix] with float32 activations: the lanes are rows, an activation
 /// is broadcast. Narrow vectors take a group's rows piece by piece.
 ///
-/// Scales are float16; widening them takes more of the compiler than all the rest, so it has a
-/// method of its own and the loops find them in an array.
+/// Scales are float16; widening them takes more of the compiler than all the rest, so where it can
+/// be done for many tokens it has a method of its own, and the loops find them in an array.
 final class VectorInterleaved {
   /// Up to so many tokens are multiplied in registers, see [InterleavedTiles].
   static final int MAX_TILED_TOKENS = 32;
@@ -49,51 +50,48 @@ final class VectorInterleaved {
 
   /// See [Kernels#gemvInterleaved]; the sums of one group.
   ///
-  /// @param scratch scales, from [#SUMS] on the sums
+  /// @param scratch gets the sums from [#SUMS] on
   static void group(InterleavedMatrix w, int group, MemorySegment x, float[] scratch) {
-    FloatVector zero = FloatVector.zero(F);
-    for (int row = 0; row < GROUP; row += L) {
-      zero.intoArray(scratch, SUMS + row);
+    if (L == 4) {
+      groupByEights(w, group, x, scratch);
+      return;
     }
-    for (int column = 0; column < w.columns(); column += WIDE_COLUMNS) {
-      int count = Math.min(WIDE_COLUMNS, w.columns() - column);
-      int blocks = count / BLOCK;
-      scales(w.scales(group, column, count), blocks, scratch, 0, GROUP);
-      long numbers = w.numbers(group, column, count);
-      long from = OpenMemory.address(x, column * 4L, count * 4L);
-      for (int row = 0; row < GROUP; row += Math.max(L, 8)) {
-        if (L == 4) {
-          addEightRows(numbers + row, scratch, row, blocks, from);
-        } else {
-          addRows(numbers + row, scratch, row, blocks, from);
-        }
-      }
+    int count = w.columns();
+    long numbers = w.numbers(group, 0, count);
+    long scales = w.scales(group, 0, count);
+    long from = OpenMemory.address(x, 0, count * 4L);
+    for (int row = 0; row < GROUP; row += L) {
+      rows(numbers + row, scales + row * 2L, count / BLOCK, from, scratch, SUMS + row);
     }
   }
 
   /// Four sums, as one would wait for itself.
-  private static void addRows(long numbers, float[] scratch, int row, int blocks, long x) {
+  private static void rows(
+      long numbers, long scales, int blocks, long xAddress, float[] sums, int index) {
     long w = OpenMemory.within(numbers);
-    FloatVector sum0 = FloatVector.fromArray(F, scratch, SUMS + row);
+    long x = OpenMemory.within(xAddress);
+    long d = OpenMemory.within(scales);
+    FloatVector sum0 = FloatVector.zero(F);
     FloatVector sum1 = FloatVector.zero(F);
     for (int k = 0; k < blocks; k++) {
       FloatVector p0 = FloatVector.zero(F);
       FloatVector p1 = FloatVector.zero(F);
       FloatVector p2 = FloatVector.zero(F);
       FloatVector p3 = FloatVector.zero(F);
-      for (int j = 0; j < BLOCK; j += 4) {
-        long at = w + k * 512L + j * 16L;
-        long xAt = x + k * 128L + j * 4L;
+      for (int j = 0; j < BLOCK / 4; j++) {
+        long at = w + k * 512L + j * 64L;
+        long xAt = x + k * 128L + j * 16L;
         p0 = numbers(at).fma(activation(xAt), p0);
         p1 = numbers(at + 16).fma(activation(xAt + 4), p1);
         p2 = numbers(at + 32).fma(activation(xAt + 8), p2);
         p3 = numbers(at + 48).fma(activation(xAt + 12), p3);
       }
-      FloatVector scale = FloatVector.fromArray(F, scratch, k * GROUP + row);
+      FloatVector scale =
+          Lanes.f16ToFloat(ShortVector.fromMemorySegment(S, MEMORY, d + k * 32L, LE));
       sum0 = p0.add(p1).fma(scale, sum0);
       sum1 = p2.add(p3).fma(scale, sum1);
     }
-    sum0.add(sum1).intoArray(scratch, SUMS + row);
+    sum0.add(sum1).intoArray(sums, index);
   }
 
   private static FloatVector numbers(long address) {
@@ -105,8 +103,24 @@ final class VectorInterleaved {
   }
 
   /// At 128 bits, where eight numbers are read at once.
-  private static void addEightRows(long numbers, float[] scratch, int row, int blocks, long x) {
+  private static void groupByEights(
+      InterleavedMatrix w, int group, MemorySegment x, float[] scratch) {
+    Arrays.fill(scratch, SUMS, SUMS + GROUP, 0);
+    for (int column = 0; column < w.columns(); column += WIDE_COLUMNS) {
+      int count = Math.min(WIDE_COLUMNS, w.columns() - column);
+      int blocks = count / BLOCK;
+      scales(w.scales(group, column, count), blocks, scratch, 0, GROUP);
+      long numbers = w.numbers(group, column, count);
+      long from = OpenMemory.address(x, column * 4L, count * 4L);
+      addEightRows(numbers, scratch, 0, blocks, from);
+      addEightRows(numbers + 8, scratch, 8, blocks, from);
+    }
+  }
+
+  private static void addEightRows(
+      long numbers, float[] scratch, int row, int blocks, long xAddress) {
     long w = OpenMemory.within(numbers);
+    long x = OpenMemory.within(xAddress);
     FloatVector lower = FloatVector.fromArray(F, scratch, SUMS + row);
     FloatVector upper = FloatVector.fromArray(F, scratch, SUMS + row + 4);
     for (int k = 0; k < blocks; k++) {
@@ -152,7 +166,7 @@ final class VectorInterleaved {
     long numbers1 = w.numbers(group + 1, column, count);
     int tile;
     for (int token = 0; token < tokens; token += tile) {
-      tile = InterleavedTiles.tokens(tokens - token);
+      tile = InterleavedTiles.tokens(token, tokens - token);
       InterleavedTiles.multiply(
           tile,
           x,

@@ -150,7 +150,7 @@ final class KernelWarmUp {
         "interleaved gemv",
         () -> kernels.gemvInterleaved(interleaved, 0, ROWS, x, out, false, scratch),
         () -> out.asSlice(0, ROWS * 4L).toArray(ValueLayout.JAVA_FLOAT));
-    for (int tokens : new int[] {4, 8, 12}) {
+    for (int tokens : new int[] {4, 12, 20}) {
       float[] copied = new float[tokens * Kernels.WIDE_STRIDE];
       System.arraycopy(wide, 0, copied, 0, copied.length);
       float[] c = new float[tokens * InterleavedMatrix.PAIR];
