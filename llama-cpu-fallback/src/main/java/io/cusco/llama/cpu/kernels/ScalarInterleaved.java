@@ -18,12 +18,20 @@ final class ScalarInterleaved {
   }
 
   /// See [Kernels#gemvInterleaved].
-  static float dot(InterleavedMatrix w, int row, MemorySegment x) {
-    float sum = 0;
-    for (int column = 0; column < w.columns(); column++) {
-      sum += weight(w, row, column) * x.get(Layouts.FLOAT, column * 4L);
+  static void multiplyOne(
+      InterleavedMatrix w,
+      int rowStart,
+      int rowEnd,
+      MemorySegment x,
+      MemorySegment out,
+      boolean add) {
+    for (int row = rowStart; row < rowEnd; row++) {
+      float sum = 0;
+      for (int column = 0; column < w.columns(); column++) {
+        sum += weight(w, row, column) * x.get(Layouts.FLOAT, column * 4L);
+      }
+      out.set(Layouts.FLOAT, row * 4L, add ? out.get(Layouts.FLOAT, row * 4L) + sum : sum);
     }
-    return sum;
   }
 
   /// See [Kernels#multiplyInterleaved].

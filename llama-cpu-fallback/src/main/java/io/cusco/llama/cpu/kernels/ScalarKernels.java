@@ -141,10 +141,7 @@ public final class ScalarKernels implements Kernels {
       MemorySegment out,
       boolean add,
       float[] scratch) {
-    for (int row = rowStart; row < rowEnd; row++) {
-      float dot = ScalarInterleaved.dot(w, row, x);
-      out.set(Layouts.FLOAT, row * F, add ? out.get(Layouts.FLOAT, row * F) + dot : dot);
-    }
+    ScalarInterleaved.multiplyOne(w, rowStart, rowEnd, x, out, add);
   }
 
   @Override

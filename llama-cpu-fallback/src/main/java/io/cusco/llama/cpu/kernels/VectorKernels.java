@@ -14,7 +14,7 @@ import jdk.incubator.vector.VectorOperators;
 /// The arithmetic with the Vector API, at whatever width the machine has.
 public final class VectorKernels implements Kernels {
   /// Twenty-four sums fit the 32 registers of AVX-512 and NEON, twelve the 16 registers of AVX2.
-  static final int PANEL_VECTORS = L == 8 ? 1 : 2;
+  private static final int PANEL_VECTORS = L == 8 ? 1 : 2;
 
   /// Creates the kernels; they hold no state.
   public VectorKernels() {}
@@ -155,13 +155,13 @@ public final class VectorKernels implements Kernels {
       float[] scratch) {
     for (int group = groupStart; group < groupEnd; group++) {
       VectorPacked.group(w, group, x, scratch);
-      storeGroup(scratch, 0, out, group * PackedMatrix.GROUP, add);
+      storeGroup(scratch, out, group * PackedMatrix.GROUP, add);
     }
   }
 
   @Override
   public boolean interleaves(Matrix w) {
-    return InterleavedMatrix.takes(w);
+    return L == 16 && InterleavedMatrix.takes(w); // few tokens would lose at narrower ones
   }
 
   @Override
@@ -173,19 +173,22 @@ public final class VectorKernels implements Kernels {
       MemorySegment out,
       boolean add,
       float[] scratch) {
+    if (L != 16) {
+      ScalarInterleaved.multiplyOne(w, rowStart, rowEnd, x, out, add);
+      return;
+    }
     for (int row = rowStart; row < rowEnd; row += InterleavedMatrix.GROUP) {
       VectorInterleaved.group(w, row / InterleavedMatrix.GROUP, x, scratch);
-      storeGroup(scratch, VectorInterleaved.SUMS, out, row, add);
+      storeGroup(scratch, out, row, add);
     }
   }
 
   /// Sums of sixteen rows.
-  private static void storeGroup(
-      float[] sums, int index, MemorySegment out, int firstRow, boolean add) {
+  private static void storeGroup(float[] sums, MemorySegment out, int firstRow, boolean add) {
     int rows = PackedMatrix.GROUP;
     long at = OpenMemory.address(out, firstRow * 4L, rows * 4L);
     for (int row = 0; row < rows; row += L) {
-      FloatVector v = FloatVector.fromArray(F, sums, index + row);
+      FloatVector v = FloatVector.fromArray(F, sums, row);
       FloatVector result = add ? v.add(load(at + row * 4L)) : v;
       result.intoMemorySegment(MEMORY, at + row * 4L, LE);
     }
@@ -226,7 +229,11 @@ public final class VectorKernels implements Kernels {
       MemorySegment panels,
       long offset,
       float[] scratch) {
-    VectorInterleaved.widen(w, row, column, count, panels, offset, scratch);
+    if (L == 16) {
+      VectorInterleaved.widen(w, row, column, count, panels, offset, scratch);
+    } else {
+      ScalarInterleaved.widen(w, row, column, count, PANEL_VECTORS * L, panels, offset);
+    }
   }
 
   @Override
