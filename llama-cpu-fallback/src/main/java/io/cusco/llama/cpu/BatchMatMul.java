@@ -74,7 +74,7 @@ final class BatchMatMul {
   private long xStride;
   private int numTokens;
   private Projection[] projections;
-  private int rowsPerTask;
+  private final RowTasks tasks = new RowTasks();
 
   /// @param maxTokens tokens in one product
   /// @param maxColumns width of the widest input
@@ -109,10 +109,7 @@ final class BatchMatMul {
 
     final float[] sums = new float[Kernels.GEMV_SCRATCH];
 
-    /// MemorySegment's single elements are slow until compiled, arrays and whole copies are not.
-    final float[] row = new float[MAX_ROWS];
-
-    final float[] added = new float[MAX_ROWS];
+    final RowWriter writer = new RowWriter(MAX_ROWS);
     final float[] panelRows;
     final float[] panelBlock;
 
@@ -143,13 +140,13 @@ final class BatchMatMul {
     this.xStride = xStride;
     this.numTokens = numTokens;
     this.projections = projections;
-    rowsPerTask = rowsPerTask();
+    tasks.set(projections, rowsPerTask());
     int columns = projections[0].weight().columns();
     if (!deterministic && (numTokens < minPanelTokens(lanes) || multipliesRows())) {
-      pool.run(fewPhase, tasksBefore(projections.length));
+      pool.run(fewPhase, tasks.count());
     } else {
       pool.run(transposePhase, numPanels() * Math.ceilDiv(columns, TRANSPOSE_BLOCK));
-      pool.run(panelPhase, tasksBefore(projections.length));
+      pool.run(panelPhase, tasks.count());
     }
   }
 
@@ -163,10 +160,7 @@ final class BatchMatMul {
   }
 
   private int rowsPerTask() {
-    int rows = 0;
-    for (Projection projection : projections) {
-      rows += projection.weight().rows();
-    }
+    int rows = RowTasks.totalRows(projections);
     int threads = pool.numThreads();
     int tasks = Math.max(Math.ceilDiv(rows, MAX_ROWS), TASKS_PER_THREAD * threads);
     // As many for each thread: with large tasks one left over at the end costs more than their size
@@ -174,23 +168,6 @@ final class BatchMatMul {
     int balanced = Math.ceilDiv(tasks, threads) * threads;
     int tiles = Math.ceilDiv(rows, balanced * TILE_ROWS);
     return Math.clamp((long) tiles * TILE_ROWS, MIN_ROWS, MAX_ROWS);
-  }
-
-  /// Tasks of the projections before `index`.
-  private int tasksBefore(int index) {
-    int tasks = 0;
-    for (int i = 0; i < index; i++) {
-      tasks += Math.ceilDiv(projections[i].weight().rows(), rowsPerTask);
-    }
-    return tasks;
-  }
-
-  private int projectionOf(int task) {
-    int index = 0;
-    while (task >= tasksBefore(index + 1)) {
-      index++;
-    }
-    return index;
   }
 
   private int numPanels() {
@@ -248,11 +225,10 @@ final class BatchMatMul {
   }
 
   private void multiplyPanels(int task, int worker) {
-    int index = projectionOf(task);
-    Projection projection = projections[index];
+    Projection projection = tasks.projection(task);
     Matrix w = projection.weight();
-    int rowStart = (task - tasksBefore(index)) * rowsPerTask;
-    int rows = Math.min(rowsPerTask, w.rows() - rowStart);
+    int rowStart = tasks.rowStart(task);
+    int rows = tasks.rowEnd(task) - rowStart;
     int tiles = Math.ceilDiv(rows, TILE_ROWS);
     int numPanels = numPanels();
     if (numPanels == 1) {
@@ -348,35 +324,15 @@ final class BatchMatMul {
     int from = panel * Math.ceilDiv(rows, TILE_ROWS) * TILE_ROWS * panelTokens;
     int tokens = Math.min(panelTokens, numTokens - panel * panelTokens);
     for (int token = 0; token < tokens; token++) {
-      kernels.gather(scratch.products, from + token, multiples, rows, scratch.row, 0);
-      storeRow(projection, panel * panelTokens + token, rowStart, rows, scratch);
+      kernels.gather(scratch.products, from + token, multiples, rows, scratch.writer.row, 0);
+      scratch.writer.store(projection, panel * panelTokens + token, rowStart, rows);
     }
-  }
-
-  /// Writes one token's products, `rows` of them in [Scratch#row], to its row of the result.
-  private static void storeRow(
-      Projection projection, int token, int rowStart, int rows, Scratch scratch) {
-    float[] values = scratch.row;
-    if (projection.bias() != null) {
-      for (int row = 0; row < rows; row++) {
-        values[row] += projection.bias()[rowStart + row];
-      }
-    }
-    long at = token * projection.outStride() + (long) rowStart * Float.BYTES;
-    if (projection.add()) {
-      MemorySegment.copy(projection.out(), FLOAT, at, scratch.added, 0, rows);
-      for (int row = 0; row < rows; row++) {
-        values[row] += scratch.added[row];
-      }
-    }
-    MemorySegment.copy(values, 0, projection.out(), FLOAT, at, rows);
   }
 
   private void multiplyFew(int task, int worker) {
-    int index = projectionOf(task);
-    Projection projection = projections[index];
-    int rowStart = (task - tasksBefore(index)) * rowsPerTask;
-    int rowEnd = Math.min(projection.weight().rows(), rowStart + rowsPerTask);
+    Projection projection = tasks.projection(task);
+    int rowStart = tasks.rowStart(task);
+    int rowEnd = tasks.rowEnd(task);
     if (kernels.multipliesRows(projection.weight(), numTokens)) {
       multiplyRows(projection, rowStart, rowEnd, scratch[worker]);
       return;
@@ -392,8 +348,8 @@ final class BatchMatMul {
     kernels.multiplyRows(
         w, rowStart, rowEnd, x, xStride, numTokens, products, MAX_ROWS, scratch.sums);
     for (int token = 0; token < numTokens; token++) {
-      System.arraycopy(products, token * MAX_ROWS, scratch.row, 0, rowEnd - rowStart);
-      storeRow(projection, token, rowStart, rowEnd - rowStart, scratch);
+      System.arraycopy(products, token * MAX_ROWS, scratch.writer.row, 0, rowEnd - rowStart);
+      scratch.writer.store(projection, token, rowStart, rowEnd - rowStart);
     }
   }
 
@@ -424,9 +380,9 @@ final class BatchMatMul {
     for (int token = 0; token < numTokens; token++) {
       int from = token / pair * pairSums + token % pair * lanes;
       for (int row = 0; row < rows; row++) {
-        scratch.row[row] = kernels.sumLanes(sums, from + row * pair * lanes);
+        scratch.writer.row[row] = kernels.sumLanes(sums, from + row * pair * lanes);
       }
-      storeRow(projection, token, rowStart, rows, scratch);
+      scratch.writer.store(projection, token, rowStart, rows);
     }
   }
 }

@@ -76,7 +76,7 @@ final class CpuBackend implements Backend {
         spec.capacityTokens(),
         half ? "float16" : "float32",
         kvBytes(config, spec, half) >> 20);
-    // Another order is for single tokens only, which would then get other sums than in company.
+    // In another order a single token would get other sums than in company.
     boolean exact = !half || options.deterministic();
     Repacking repacking = Repacking.choose(repack, exact, weights, kernels, physicalMemoryBytes());
     if (repacking.numBytes() > 0) {

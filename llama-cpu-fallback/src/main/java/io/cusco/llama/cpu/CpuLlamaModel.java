@@ -97,6 +97,7 @@ final class CpuLlamaModel implements LlamaModel {
           new WeightMover(
               weights.matrices().filter(this::isMoved).toList(),
               repacking.stepsToMove(),
+              repacking.interleaved(),
               pool,
               arena);
       cache = new CpuKvCache(config, kvCacheSpec, halfKvCache, kernels.lanes(), arena);

@@ -1,5 +1,6 @@
 package io.cusco.llama.cpu;
 
+import io.cusco.llama.cpu.kernels.InterleavedMatrix;
 import io.cusco.llama.cpu.kernels.Kernels;
 import io.cusco.llama.cpu.kernels.Matrix;
 import io.cusco.llama.cpu.kernels.PackedMatrix;
@@ -11,8 +12,9 @@ import java.lang.foreign.ValueLayout;
 /// Products of activations with weight matrices that share their input: `out = x W^T + bias`.
 ///
 /// One token streams each row of weights once, through [Kernels#gemvPacked] where there is a
-/// repacked copy, otherwise through [Kernels#gemv]; several tokens go through [BatchMatMul], as
-/// does any number of them where results may not depend on it.
+/// repacked copy, [Kernels#gemvInterleaved] where the weights were interleaved, otherwise through
+/// [Kernels#gemv]; several tokens go through [InterleavedMatMul] or [BatchMatMul], as does any
+/// number of them where results may not depend on it.
 ///
 /// Owned by the thread that runs the forward pass.
 final class MatMul {
@@ -45,13 +47,15 @@ final class MatMul {
   private final Kernels kernels;
   private final BatchMatMul batch;
   private final boolean deterministic;
+  private final InterleavedMatMul interleaved;
+  private final Projection[] one = new Projection[1];
   private final float[][] scratch;
   private final QuantizedActivations quantized;
   private final WorkerPool.Phase streamPhase = this::streamRows;
 
   private MemorySegment x;
   private Projection[] projections;
-  private int rowsPerTask;
+  private final RowTasks tasks = new RowTasks();
 
   /// @param maxTokens tokens in one product
   /// @param maxColumns width of the widest input
@@ -67,6 +71,7 @@ final class MatMul {
     this.kernels = kernels;
     this.deterministic = deterministic;
     batch = new BatchMatMul(pool, kernels, maxTokens, maxColumns, deterministic, arena);
+    interleaved = new InterleavedMatMul(pool, kernels, arena);
     scratch = new float[pool.numThreads()][Kernels.GEMV_SCRATCH];
     quantized = new QuantizedActivations(maxColumns);
   }
@@ -74,14 +79,33 @@ final class MatMul {
   /// Multiplies `numTokens` rows of `x`, `xStride` bytes apart, with every projection's weight.
   void run(MemorySegment x, long xStride, int numTokens, Projection[] projections) {
     if (numTokens > 1 || deterministic) {
-      batch.run(x, xStride, numTokens, projections);
+      runBatch(x, xStride, numTokens, projections);
       return;
     }
     this.x = x;
     this.projections = projections;
-    rowsPerTask = gemvRowsPerTask();
+    tasks.set(projections, gemvRowsPerTask());
     quantizeInput();
-    pool.run(streamPhase, numTasks());
+    pool.run(streamPhase, tasks.count());
+  }
+
+  /// Matrices are interleaved one after the other, so for some steps a group of projections may
+  /// have both kinds.
+  private void runBatch(MemorySegment x, long xStride, int numTokens, Projection[] group) {
+    int numInterleaved = 0;
+    for (Projection projection : group) {
+      numInterleaved += projection.stored().interleaved() != null ? 1 : 0;
+    }
+    if (numInterleaved == 0) {
+      batch.run(x, xStride, numTokens, group);
+    } else if (numInterleaved == group.length) {
+      interleaved.run(x, xStride, numTokens, group);
+    } else {
+      for (Projection projection : group) {
+        one[0] = projection;
+        runBatch(x, xStride, numTokens, one);
+      }
+    }
   }
 
   private void quantizeInput() {
@@ -94,43 +118,17 @@ final class MatMul {
   }
 
   private int gemvRowsPerTask() {
-    long rows = 0;
-    for (Projection projection : projections) {
-      rows += projection.weight().rows();
-    }
+    long rows = RowTasks.totalRows(projections);
     // Eight tasks a thread even out threads of unequal speed.
     long perTask = Math.ceilDiv(rows, 8L * pool.numThreads());
     int clamped = Math.clamp(perTask, MIN_GEMV_ROWS, MAX_GEMV_ROWS);
     return Math.ceilDiv(clamped, PackedMatrix.GROUP) * PackedMatrix.GROUP;
   }
 
-  private int numTasks() {
-    return tasksBefore(projections.length);
-  }
-
-  /// Tasks of the projections before `index`.
-  private int tasksBefore(int index) {
-    int tasks = 0;
-    for (int i = 0; i < index; i++) {
-      tasks += Math.ceilDiv(projections[i].weight().rows(), rowsPerTask);
-    }
-    return tasks;
-  }
-
-  private int projectionOf(int task) {
-    int index = 0;
-    while (task >= tasksBefore(index + 1)) {
-      index++;
-    }
-    return index;
-  }
-
   private void streamRows(int task, int worker) {
-    int index = projectionOf(task);
-    Projection projection = projections[index];
-    Matrix w = projection.weight();
-    int rowStart = (task - tasksBefore(index)) * rowsPerTask;
-    int rowEnd = Math.min(w.rows(), rowStart + rowsPerTask);
+    Projection projection = tasks.projection(task);
+    int rowStart = tasks.rowStart(task);
+    int rowEnd = tasks.rowEnd(task);
     multiply(projection, rowStart, rowEnd, worker);
     if (projection.bias() != null) {
       addBias(projection, rowStart, rowEnd);
@@ -141,6 +139,12 @@ final class MatMul {
     Matrix w = projection.weight();
     PackedMatrix packed = projection.packed();
     MemorySegment out = projection.out();
+    InterleavedMatrix interleavedWeight = projection.stored().interleaved();
+    if (interleavedWeight != null) {
+      kernels.gemvInterleaved(
+          interleavedWeight, rowStart, rowEnd, x, out, projection.add(), scratch[worker]);
+      return;
+    }
     if (packed != null) {
       int groupStart = rowStart / PackedMatrix.GROUP;
       int groupEnd = rowEnd / PackedMatrix.GROUP;

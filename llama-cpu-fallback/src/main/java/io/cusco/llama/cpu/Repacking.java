@@ -15,11 +15,17 @@ import java.util.stream.Stream;
 /// Which matrices get a copy in another order for decoding ([PackedMatrix]), which of the others
 /// are moved out of the mapped file ([WeightMover]), and what all of it takes.
 ///
+/// @param interleaved which of the moved ones get another order ([InterleavedMatrix])
 /// @param numBytes of all copies
 /// @param stepsToMove decode steps before the first move
 record Repacking(
-    Predicate<Matrix> packed, Predicate<Matrix> moved, long numBytes, int stepsToMove) {
-  static final Repacking NONE = new Repacking(matrix -> false, matrix -> false, 0, 0);
+    Predicate<Matrix> packed,
+    Predicate<Matrix> moved,
+    Predicate<Matrix> interleaved,
+    long numBytes,
+    int stepsToMove) {
+  static final Repacking NONE =
+      new Repacking(matrix -> false, matrix -> false, matrix -> false, 0, 0);
 
   /// Left to itself, copies may take this part of the machine's memory; weights and KV cache need
   /// the rest.
@@ -44,16 +50,20 @@ record Repacking(
             !packed.test(matrix)
                 && NativeMemory.hasLargePages()
                 && NativeMemory.isMapped(matrix.segment());
+    Predicate<Matrix> interleaved = matrix -> !exact && kernels.interleaves(matrix);
     long packedBytes = bytes(weights, packed, PackedMatrix::numBytes);
     long movedBytes = bytes(weights, moved, matrix -> matrix.segment().byteSize());
     if (all) {
-      return new Repacking(packed, moved, packedBytes + movedBytes, 0);
+      return new Repacking(packed, moved, interleaved, packedBytes + movedBytes, 0);
     }
     double room = memoryBytes * MEMORY_SHARE;
     if (packedBytes + movedBytes <= room) {
-      return new Repacking(packed, moved, packedBytes + movedBytes, WeightMover.DELAY_STEPS);
+      return new Repacking(
+          packed, moved, interleaved, packedBytes + movedBytes, WeightMover.DELAY_STEPS);
     }
-    return packedBytes <= room ? new Repacking(packed, NONE.moved(), packedBytes, 0) : NONE;
+    return packedBytes <= room
+        ? new Repacking(packed, NONE.moved(), NONE.interleaved(), packedBytes, 0)
+        : NONE;
   }
 
   private static long bytes(

@@ -1,18 +1,23 @@
 package io.cusco.llama.cpu;
 
 import io.cusco.llama.LlamaException;
+import io.cusco.llama.cpu.kernels.InterleavedMatrix;
+import io.cusco.llama.cpu.kernels.Matrix;
 import io.cusco.llama.memory.NativeMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.Collection;
 import java.util.Queue;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Moves weights out of the mapped file into large pages, some before each decode step, until all
 /// are there: then a step reads them faster (docs/cpu.md has the figures). Moving takes as long as
 /// some steps do, which a short answer would not earn back.
+///
+/// Those that are read faster in another order get it on the way ([InterleavedMatrix]).
 ///
 /// What has been moved is released from the mapping, so that the process does not hold it twice.
 ///
@@ -28,22 +33,33 @@ final class WeightMover {
   private static final Logger LOG = LoggerFactory.getLogger(WeightMover.class);
 
   private final WorkerPool pool;
+  private final Predicate<Matrix> interleaves;
   private final Arena arena;
   private final Queue<WeightMatrix> waiting;
   private final long numBytes;
   private final long bytesPerStep;
   private final WorkerPool.Phase copyPhase = this::copy;
+  private final WorkerPool.Phase interleavePhase = this::interleave;
 
   private int stepsToWait;
   private MemorySegment pages;
   private long filled;
   private MemorySegment source;
   private MemorySegment copy;
+  private InterleavedMatrix interleaved;
+  private int groupsPerTask;
 
   /// @param matrices which are to be moved, in the order of their use
   /// @param stepsToWait calls of [#moveSome] that move nothing
+  /// @param interleaves which of them get another order
   /// @param arena that the copies live in
-  WeightMover(Collection<WeightMatrix> matrices, int stepsToWait, WorkerPool pool, Arena arena) {
+  WeightMover(
+      Collection<WeightMatrix> matrices,
+      int stepsToWait,
+      Predicate<Matrix> interleaves,
+      WorkerPool pool,
+      Arena arena) {
+    this.interleaves = interleaves;
     this.stepsToWait = stepsToWait;
     this.pool = pool;
     this.arena = arena;
@@ -73,9 +89,13 @@ final class WeightMover {
       source = matrix.source().segment();
       copy = pages.asSlice(filled, source.byteSize());
       filled += paddedBytes(matrix);
-      pool.run(copyPhase, Math.toIntExact(Math.ceilDiv(source.byteSize(), TASK_BYTES)));
+      if (interleaves.test(matrix.source())) {
+        interleave(matrix);
+      } else {
+        pool.run(copyPhase, Math.toIntExact(Math.ceilDiv(source.byteSize(), TASK_BYTES)));
+        matrix.moveTo(copy);
+      }
       NativeMemory.release(source); // what lies between the pages of the tasks
-      matrix.moveTo(copy);
       moved += source.byteSize();
     }
   }
@@ -102,5 +122,22 @@ final class WeightMover {
     long numBytes = Math.min(TASK_BYTES, source.byteSize() - start);
     MemorySegment.copy(source, start, copy, start, numBytes);
     NativeMemory.release(source.asSlice(start, numBytes));
+  }
+
+  private void interleave(WeightMatrix matrix) {
+    Matrix rows = matrix.source();
+    interleaved = new InterleavedMatrix(rows, copy);
+    long groupBytes = InterleavedMatrix.PAIR * rows.rowBytes();
+    groupsPerTask = Math.toIntExact(Math.ceilDiv(TASK_BYTES, groupBytes)) * 2;
+    pool.run(interleavePhase, Math.ceilDiv(interleaved.numGroups(), groupsPerTask));
+    matrix.moveTo(interleaved);
+  }
+
+  private void interleave(int task, int worker) {
+    int start = task * groupsPerTask;
+    int end = Math.min(interleaved.numGroups(), start + groupsPerTask);
+    interleaved.fill(start, end);
+    long groupBytes = source.byteSize() / interleaved.numGroups();
+    NativeMemory.release(source.asSlice(start * groupBytes, (end - start) * groupBytes));
   }
 }

@@ -2,12 +2,16 @@ package io.cusco.llama.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.cusco.llama.checkpoint.BlockFormats;
 import io.cusco.llama.checkpoint.DType;
+import io.cusco.llama.cpu.kernels.Kernels;
 import io.cusco.llama.cpu.kernels.Matrix;
+import io.cusco.llama.cpu.kernels.ScalarKernels;
 import io.cusco.llama.memory.NativeMemory;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -38,7 +42,7 @@ class WeightMoverTest {
         MemorySegment segment = mapped.asSlice(i * matrixBytes, matrixBytes);
         matrices.add(new WeightMatrix(new Matrix(DType.Q8_0, segment, ROWS, COLUMNS, rowBytes)));
       }
-      WeightMover mover = new WeightMover(matrices, 2, pool, arena);
+      WeightMover mover = new WeightMover(matrices, 2, matrix -> false, pool, arena);
       mover.moveSome();
       mover.moveSome();
       assertThat(numMoved(matrices)).as("before it is time").isZero();
@@ -58,6 +62,52 @@ class WeightMoverTest {
       assertThat(mapped.mismatch(MemorySegment.ofArray(bytes)))
           .as("what was released can still be read")
           .isEqualTo(-1L);
+    }
+  }
+
+  @Test
+  void matricesThatAreToBeInterleavedAre() throws IOException {
+    int columns = 96;
+    long rowBytes = DType.Q8_0.numBytes(columns);
+    int rows = 32 * 1031;
+    long matrixBytes = rows * rowBytes;
+    byte[] bytes = new byte[Math.toIntExact(2 * matrixBytes)];
+    new Random(2).nextBytes(bytes);
+    Path file = Files.write(folder.resolve("weights"), bytes);
+    try (Arena arena = Arena.ofShared();
+        WorkerPool pool = new WorkerPool(3)) {
+      MemorySegment mapped = NativeMemory.map(file, arena);
+      List<WeightMatrix> matrices = new ArrayList<>();
+      for (int i = 0; i < 2; i++) {
+        MemorySegment segment = mapped.asSlice(i * matrixBytes, matrixBytes);
+        matrices.add(new WeightMatrix(new Matrix(DType.Q8_0, segment, rows, columns, rowBytes)));
+      }
+      Matrix first = matrices.get(0).source();
+      WeightMover mover =
+          new WeightMover(
+              matrices, 0, matrix -> matrix.segment().address() == mapped.address(), pool, arena);
+      while (!mover.isDone()) {
+        mover.moveSome();
+      }
+      assertThat(matrices.get(1).interleaved()).isNull();
+      assertThat(NativeMemory.isMapped(matrices.get(1).current().segment())).isFalse();
+      float[] expected = new float[rows * columns];
+      BlockFormats.dequantize(DType.Q8_0, first.segment(), 0, expected, 0, expected.length);
+      MemorySegment panels = NativeMemory.allocateZeroed(32L * columns * Float.BYTES, arena);
+      Kernels kernels = new ScalarKernels();
+      int width = kernels.panelVectors() * kernels.lanes();
+      float[] scratch = new float[Kernels.GEMV_SCRATCH];
+      for (int row = 0; row < rows; row++) {
+        if (row % 32 == 0) {
+          kernels.widenInterleaved(
+              matrices.get(0).interleaved(), row, 0, columns, panels, 0, scratch);
+        }
+        for (int k = 0; k < columns; k++) {
+          long index = (row % 32 / width * (long) columns + k) * width + row % width;
+          float actual = panels.getAtIndex(ValueLayout.JAVA_FLOAT, index);
+          assertThat(Float.compare(actual, expected[row * columns + k])).isZero();
+        }
+      }
     }
   }
 

@@ -81,6 +81,64 @@ public interface Kernels {
       boolean add,
       float[] scratch);
 
+  /// Whether every product with this matrix is as fast or faster once it is an [InterleavedMatrix].
+  boolean interleaves(Matrix w);
+
+  /// As [#gemv] with an interleaved matrix, for the rows `rowStart .. rowEnd - 1`, both multiples
+  /// of 16.
+  ///
+  /// @param x `[columns]`
+  /// @param out `[rows]`, indexed by row
+  /// @param scratch at least [#GEMV_SCRATCH] floats
+  void gemvInterleaved(
+      InterleavedMatrix w,
+      int rowStart,
+      int rowEnd,
+      MemorySegment x,
+      MemorySegment out,
+      boolean add,
+      float[] scratch);
+
+  /// Whether [#multiplyInterleaved] is the fastest way to multiply so many tokens; otherwise
+  /// weights are widened first ([#widenInterleaved]) and multiplied with [#multiplyPanel], where
+  /// rows and tokens change places.
+  boolean multipliesInterleaved(int tokens);
+
+  /// `c[token][i] += sum_k w[row + i][column + k] * x[token][k]` for the [InterleavedMatrix#PAIR]
+  /// rows from `row`, a multiple of that, on.
+  ///
+  /// @param column a multiple of 32, as is `count`, at most [#WIDE_COLUMNS]
+  /// @param x `[tokens][WIDE_STRIDE]`, up to [#TILE_ROWS] more of them than `tokens`; the others'
+  ///   products are not to be read
+  /// @param c `[tokens][cStride]`, as many as `x` has
+  /// @param scratch at least [#GEMV_SCRATCH] floats
+  void multiplyInterleaved(
+      InterleavedMatrix w,
+      int row,
+      int column,
+      int count,
+      float[] x,
+      int xIndex,
+      int tokens,
+      float[] c,
+      int cIndex,
+      int cStride,
+      float[] scratch);
+
+  /// Widens [InterleavedMatrix#PAIR] rows from `row`, a multiple of that, on to panels that
+  /// [#multiplyPanel] takes: `[panel][count][panelVectors * lanes]`, rows side by side.
+  ///
+  /// @param column a multiple of 32, as is `count`, at most [#WIDE_COLUMNS]
+  /// @param scratch at least [#GEMV_SCRATCH] floats
+  void widenInterleaved(
+      InterleavedMatrix w,
+      int row,
+      int column,
+      int count,
+      MemorySegment panels,
+      long offset,
+      float[] scratch);
+
   /// One register tile of a matrix product over a panel of tokens: `c[row][token] += sum_k
   /// w[row][k] * x[k][token]` for [#TILE_ROWS] rows.
   ///

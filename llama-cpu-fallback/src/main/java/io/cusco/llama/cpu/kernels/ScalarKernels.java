@@ -128,6 +128,57 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public boolean interleaves(Matrix w) {
+    return false; // one column at a time, the order makes no difference
+  }
+
+  @Override
+  public void gemvInterleaved(
+      InterleavedMatrix w,
+      int rowStart,
+      int rowEnd,
+      MemorySegment x,
+      MemorySegment out,
+      boolean add,
+      float[] scratch) {
+    ScalarInterleaved.multiplyOne(w, rowStart, rowEnd, x, out, add);
+  }
+
+  @Override
+  public boolean multipliesInterleaved(int tokens) {
+    return false; // widening each weight once for all tokens saves more
+  }
+
+  @Override
+  public void multiplyInterleaved(
+      InterleavedMatrix w,
+      int row,
+      int column,
+      int count,
+      float[] x,
+      int xIndex,
+      int tokens,
+      float[] c,
+      int cIndex,
+      int cStride,
+      float[] scratch) {
+    ScalarInterleaved.multiply(w, row, column, count, x, xIndex, tokens, c, cIndex, cStride);
+  }
+
+  @Override
+  public void widenInterleaved(
+      InterleavedMatrix w,
+      int row,
+      int column,
+      int count,
+      MemorySegment panels,
+      long offset,
+      float[] scratch) {
+    int width = panelVectors() * lanes();
+    ScalarInterleaved.widen(w, row, column, count, width, panels, offset);
+  }
+
+  @Override
   public void multiplyPanel(
       float[] w,
       int wIndex,

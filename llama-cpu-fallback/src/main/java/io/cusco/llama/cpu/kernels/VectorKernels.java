@@ -155,13 +155,84 @@ public final class VectorKernels implements Kernels {
       float[] scratch) {
     for (int group = groupStart; group < groupEnd; group++) {
       VectorPacked.group(w, group, x, scratch);
-      long groupBytes = PackedMatrix.GROUP * (long) Float.BYTES;
-      long at = OpenMemory.address(out, group * groupBytes, groupBytes);
-      for (int row = 0; row < PackedMatrix.GROUP; row += L) {
-        FloatVector sums = FloatVector.fromArray(F, scratch, row);
-        FloatVector result = add ? sums.add(load(at + row * 4L)) : sums;
-        result.intoMemorySegment(MEMORY, at + row * 4L, LE);
-      }
+      storeGroup(scratch, out, group * PackedMatrix.GROUP, add);
+    }
+  }
+
+  @Override
+  public boolean interleaves(Matrix w) {
+    return L == 16 && InterleavedMatrix.takes(w); // few tokens would lose at narrower ones
+  }
+
+  @Override
+  public void gemvInterleaved(
+      InterleavedMatrix w,
+      int rowStart,
+      int rowEnd,
+      MemorySegment x,
+      MemorySegment out,
+      boolean add,
+      float[] scratch) {
+    if (L != 16) {
+      ScalarInterleaved.multiplyOne(w, rowStart, rowEnd, x, out, add);
+      return;
+    }
+    for (int row = rowStart; row < rowEnd; row += InterleavedMatrix.GROUP) {
+      VectorInterleaved.group(w, row / InterleavedMatrix.GROUP, x, scratch);
+      storeGroup(scratch, out, row, add);
+    }
+  }
+
+  /// Sums of sixteen rows.
+  private static void storeGroup(float[] sums, MemorySegment out, int firstRow, boolean add) {
+    int rows = PackedMatrix.GROUP;
+    long at = OpenMemory.address(out, firstRow * 4L, rows * 4L);
+    for (int row = 0; row < rows; row += L) {
+      FloatVector v = FloatVector.fromArray(F, sums, row);
+      FloatVector result = add ? v.add(load(at + row * 4L)) : v;
+      result.intoMemorySegment(MEMORY, at + row * 4L, LE);
+    }
+  }
+
+  @Override
+  public boolean multipliesInterleaved(int tokens) {
+    return L == 16 && tokens <= VectorInterleaved.MAX_TILED_TOKENS;
+  }
+
+  @Override
+  public void multiplyInterleaved(
+      InterleavedMatrix w,
+      int row,
+      int column,
+      int count,
+      float[] x,
+      int xIndex,
+      int tokens,
+      float[] c,
+      int cIndex,
+      int cStride,
+      float[] scratch) {
+    if (L == 16) {
+      VectorInterleaved.multiply(
+          w, row, column, count, x, xIndex, tokens, c, cIndex, cStride, scratch);
+    } else {
+      ScalarInterleaved.multiply(w, row, column, count, x, xIndex, tokens, c, cIndex, cStride);
+    }
+  }
+
+  @Override
+  public void widenInterleaved(
+      InterleavedMatrix w,
+      int row,
+      int column,
+      int count,
+      MemorySegment panels,
+      long offset,
+      float[] scratch) {
+    if (L == 16) {
+      VectorInterleaved.widen(w, row, column, count, panels, offset, scratch);
+    } else {
+      ScalarInterleaved.widen(w, row, column, count, PANEL_VECTORS * L, panels, offset);
     }
   }
 

@@ -57,6 +57,9 @@ final class KernelCases {
     names.addAll(
         List.of(
             "quantize",
+            "gemvInterleaved",
+            "multiplyInterleaved",
+            "widenInterleaved",
             "multiplyPanel",
             "multiplyPanelAhead",
             "gather",
@@ -82,6 +85,9 @@ final class KernelCases {
       case "multiplyRows" -> cases.multiplyRows(type);
       case "gemvPacked" -> cases.gemvPacked(type);
       case "quantize" -> cases.quantize();
+      case "gemvInterleaved" -> cases.gemvInterleaved();
+      case "multiplyInterleaved" -> cases.multiplyInterleaved();
+      case "widenInterleaved" -> cases.widenInterleaved();
       case "multiplyPanel" -> cases.multiplyPanel();
       case "multiplyPanelAhead" -> cases.multiplyPanelAhead();
       case "gather" -> cases.gather();
@@ -145,6 +151,62 @@ final class KernelCases {
     return new Call(
         () -> kernels.gemvPacked(packed, 0, ROWS / PackedMatrix.GROUP, x, out, false, scratch),
         () -> out.toArray(FLOAT));
+  }
+
+  private InterleavedMatrix interleaved() {
+    Matrix matrix = matrix(DType.Q8_0);
+    long numBytes = InterleavedMatrix.numBytes(matrix);
+    InterleavedMatrix copy =
+        new InterleavedMatrix(matrix, NativeMemory.allocateZeroed(numBytes, arena));
+    copy.fill(0, copy.numGroups());
+    return copy;
+  }
+
+  private Case gemvInterleaved() {
+    InterleavedMatrix interleaved = interleaved();
+    MemorySegment x = floats(COLUMNS);
+    MemorySegment out = floats(ROWS);
+    float[] scratch = new float[Kernels.GEMV_SCRATCH];
+    return new Call(
+        () -> kernels.gemvInterleaved(interleaved, 0, ROWS, x, out, false, scratch),
+        () -> out.toArray(FLOAT));
+  }
+
+  private Case multiplyInterleaved() {
+    InterleavedMatrix interleaved = interleaved();
+    int tokens = 16;
+    float[] x = array(tokens * Kernels.WIDE_STRIDE);
+    float[] c = new float[tokens * ROWS];
+    float[] scratch = new float[Kernels.GEMV_SCRATCH];
+    return new Call(
+        () -> {
+          Arrays.fill(c, 0);
+          for (int row = 0; row < ROWS; row += InterleavedMatrix.PAIR) {
+            kernels.multiplyInterleaved(
+                interleaved, row, 0, Kernels.WIDE_COLUMNS, x, 0, tokens, c, row, ROWS, scratch);
+          }
+        },
+        c::clone);
+  }
+
+  /// The result is in the order of rows, which panels of different widths do not share.
+  private Case widenInterleaved() {
+    InterleavedMatrix interleaved = interleaved();
+    int count = Kernels.WIDE_COLUMNS;
+    int width = kernels.panelVectors() * kernels.lanes();
+    MemorySegment panels = floats(InterleavedMatrix.PAIR * count);
+    float[] scratch = new float[Kernels.GEMV_SCRATCH];
+    return new Call(
+        () -> kernels.widenInterleaved(interleaved, 0, 0, count, panels, 0, scratch),
+        () -> {
+          float[] rows = new float[InterleavedMatrix.PAIR * count];
+          for (int i = 0; i < rows.length; i++) {
+            int row = i / count;
+            long at = (row / width * (long) count + i % count) * width + row % width;
+            rows[i] = panels.getAtIndex(FLOAT, at);
+          }
+          return rows;
+        });
   }
 
   private Case quantize() {

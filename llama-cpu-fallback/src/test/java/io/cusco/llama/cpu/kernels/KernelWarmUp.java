@@ -55,6 +55,7 @@ final class KernelWarmUp {
       weights(type);
     }
     packedWeights();
+    interleavedWeights();
     products();
     gather();
     elementwise();
@@ -131,6 +132,49 @@ final class KernelWarmUp {
           () -> kernels.gemvPacked(packed, 0, ROWS / 16, quantized, out, false, scratch),
           () -> out.asSlice(0, ROWS * 4L).toArray(ValueLayout.JAVA_FLOAT));
     }
+  }
+
+  private void interleavedWeights() {
+    long rowBytes = DType.Q8_0.numBytes(COLUMNS);
+    MemorySegment blocks = NativeMemory.allocateZeroed(ROWS * rowBytes, arena);
+    for (int row = 0; row < ROWS; row++) {
+      BlockQuantizer.quantize(DType.Q8_0, wide, row, COLUMNS, blocks, row * rowBytes);
+    }
+    Matrix matrix = new Matrix(DType.Q8_0, blocks, ROWS, COLUMNS, rowBytes);
+    InterleavedMatrix interleaved =
+        new InterleavedMatrix(
+            matrix, NativeMemory.allocateZeroed(InterleavedMatrix.numBytes(matrix), arena));
+    interleaved.fill(0, interleaved.numGroups());
+    float[] scratch = new float[Kernels.GEMV_SCRATCH];
+    repeat(
+        "interleaved gemv",
+        () -> kernels.gemvInterleaved(interleaved, 0, ROWS, x, out, false, scratch),
+        () -> out.asSlice(0, ROWS * 4L).toArray(ValueLayout.JAVA_FLOAT));
+    for (int tokens : new int[] {4, 12, 20}) {
+      float[] copied = new float[tokens * Kernels.WIDE_STRIDE];
+      System.arraycopy(wide, 0, copied, 0, copied.length);
+      float[] c = new float[tokens * InterleavedMatrix.PAIR];
+      repeat(
+          tokens + " tokens times interleaved weights",
+          () -> {
+            Arrays.fill(c, 0);
+            kernels.multiplyInterleaved(
+                interleaved,
+                0,
+                0,
+                COLUMNS,
+                copied,
+                0,
+                tokens,
+                c,
+                0,
+                InterleavedMatrix.PAIR,
+                scratch);
+          },
+          c::clone);
+    }
+    MemorySegment panels = floats(InterleavedMatrix.PAIR * COLUMNS);
+    repeat(() -> kernels.widenInterleaved(interleaved, 0, 0, COLUMNS, panels, 0, scratch));
   }
 
   private void products() {
