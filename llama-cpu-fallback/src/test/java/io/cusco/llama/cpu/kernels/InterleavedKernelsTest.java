@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Both implementations of products with interleaved weights against the reference decoder's
 /// weights.
-class InterleavedMatrixTest {
+class InterleavedKernelsTest {
   private static final long SEED = 20261122;
   private static final int ROWS = 96;
 
