@@ -48,6 +48,7 @@ final class EmulatedGpuExtension
         StandInSettings.DEFAULT
             .withComputeCapability(gpu.compute() / 10, gpu.compute() % 10)
             .withCublasVersion(gpu.cublas());
+    KeptContexts.release(); // of the device that goes
     StandIn.install().reset(settings, seed);
   }
 
