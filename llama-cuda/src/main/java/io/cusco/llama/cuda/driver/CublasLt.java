@@ -82,7 +82,7 @@ public final class CublasLt implements AutoCloseable {
   ///
   /// @param matmul of any number of rows ([LtMatmul.Rows])
   /// @param a,b,c device addresses of the matrices
-  /// @throws CudaException also if the algorithm does not serve so many rows
+  /// @throws IllegalArgumentException if `rows` are more than `matmul` is for
   public void matmul(
       LtMatmul matmul, int rows, long a, long b, float beta, long c, CudaStream stream) {
     scaledMatmul(matmul, rows, a, 0, b, 0, beta, c, stream);
@@ -102,6 +102,7 @@ public final class CublasLt implements AutoCloseable {
       long c,
       CudaStream stream) {
     matmul.requireAnyRows(a, b, c, scaleA, scaleB);
+    matmul.requireRows(rows);
     LtPlan plan = plan(matmul, scaleA, scaleB);
     plan.setScales(scaleA, scaleB);
     plan.run(handle.get(), rows, a, b, beta, c, stream, workspace);

@@ -72,6 +72,15 @@ public record LtMatmul(Gemm gemm, boolean bias, Scaling scaling, Rows rows, int 
     };
   }
 
+  /// Refuses numbers of rows that no algorithm was asked for.
+  void requireRows(int number) {
+    if (number <= 0 || (rows == Rows.ANY && number > gemm.m())) {
+      throw new IllegalArgumentException(
+          "%s: from 1 to %d rows, got %d; a larger m serves more"
+              .formatted(this, rows == Rows.ANY ? gemm.m() : Integer.MAX_VALUE, number));
+    }
+  }
+
   void requireAnyRows(long a, long b, long c, long scaleA, long scaleB) {
     if (rows == Rows.EXACT) {
       throw new IllegalArgumentException(this + " is for " + gemm.m() + " rows");

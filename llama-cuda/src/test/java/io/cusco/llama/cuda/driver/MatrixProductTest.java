@@ -173,6 +173,26 @@ abstract class MatrixProductTest {
     }
   }
 
+  @Test
+  void moreRowsThanAnAlgorithmWasAskedForAreRefused(CudaContext context) {
+    LtMatmul matmul =
+        LtMatmul.ofAnyRows(
+            Gemm.linear(16, 32, 32, ElementType.F32, ElementType.F32),
+            LtMatmul.Scaling.NONE,
+            LtMatmul.Rows.ANY,
+            LtMatmul.ALIGNMENT);
+    try (CudaStream stream = CudaStream.create(context);
+        DeviceBuffer workspace = DeviceBuffer.allocate(context, "workspace", WORKSPACE_BYTES);
+        CublasLt lt = CublasLt.create(context, workspace)) {
+      long any = workspace.address();
+      for (int rows : new int[] {0, 17}) {
+        assertThatThrownBy(() -> lt.matmul(matmul, rows, any, any, 0, any, stream))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("from 1 to 16 rows, got " + rows);
+      }
+    }
+  }
+
   /// Numbers between -1 and 1.
   private DeviceBuffer randomBits(CudaContext context, ElementType type, int count) {
     DeviceBuffer buffer = DeviceBuffer.allocate(context, "matrix", (long) type.numBytes() * count);
